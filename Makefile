@@ -1,0 +1,73 @@
+# `make help` lists what there is. Everything runs in a virtual environment made from requirements-dev.lock.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+PYTEST_ARGS ?=
+IMAGE ?= airbyte/source-iterable:dev
+DOCKER ?= docker
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+           --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+# One stamp for each interpreter version, so that another PYTHON gets a new environment.
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+LOCKED := $(VENV)/.locked-$(VERSION)
+INSTALLED := $(VENV)/.installed-$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo fix image lock upgrade clean python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "  PYTHON=python3.13 chooses the interpreter, PYTEST_ARGS='-k windows' goes to pytest"
+
+setup: $(INSTALLED) ## set up the virtual environment (the other targets do it when needed)
+
+test: $(INSTALLED) ## check lint, format and types, run the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy source_iterable
+	$(BIN)/pytest -n $(WORKERS) -m "not image_tests" $(PYTEST_ARGS)
+
+demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
+	@$(BIN)/python -m integration_tests.demo
+
+fix: $(INSTALLED) ## mend lint and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+image: ## build the connector's image with Docker
+	$(DOCKER) build --tag $(IMAGE) .
+
+lock: $(INSTALLED) ## make the lock files fit pyproject.toml, keeping versions where that is possible
+	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --output-file requirements-build.lock --group build
+	$(COMPILE) $(UPGRADE) --output-file requirements-dev.lock --constraint requirements.lock \
+	  --constraint requirements-build.lock --group dev pyproject.toml
+
+upgrade: ## make the lock files anew with the newest versions
+	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
+
+clean: ## remove the virtual environment, caches and build results
+	rm -rf .venv .venv-* build dist demo .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): $(LOCKED) pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(LOCKED): requirements-dev.lock | python
+	@echo "Setting up $(VENV) with Python $(VERSION), which takes a minute ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+python:
+	@case "$(VERSION)" in \
+	  3.11|3.12|3.13|3.14) ;; \
+	  "") echo "No Python found as '$(PYTHON)'. Install Python 3.11 to 3.14, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1 ;; \
+	  *) echo "Python $(VERSION) ('$(PYTHON)') cannot run the tests and the demo: 3.11 to 3.14 can. Name another: make PYTHON=python3.11" >&2; exit 1 ;; \
+	esac

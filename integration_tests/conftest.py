@@ -1,0 +1,40 @@
+"""Sandboxes, and a clock for waits that passes them at once."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from integration_tests.sandbox import Sandbox
+from integration_tests.sync import NOW, START, environment
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox of this test's own, which the connector asks also when it runs in this process."""
+    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
+        for name, value in environment(running).items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the connector, in this process, would have waited for; it does not.
+
+    Other threads, such as those that empty the budget's buckets, sleep as they like.
+    """
+    recorded: list[float] = []
+    sleep = time.sleep
+
+    def record(seconds: float) -> None:
+        thread = threading.current_thread()
+        if thread is threading.main_thread() or thread.name.startswith("download "):
+            if seconds > 0:
+                recorded.append(seconds)
+        else:
+            sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", record)
+    return recorded

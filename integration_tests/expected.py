@@ -1,0 +1,286 @@
+"""The oracle: from what the sandbox holds and what was discovered, the records that must arrive.
+
+It is written from the design alone and shares no code with the connector, so that an error there is an
+error once.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+Row = Mapping[str, Any]
+Record = dict[str, Any]
+
+TRUTH_OF = {
+    "campaigns": "campaigns",
+    "channels": "channels",
+    "email_bounce": "emailBounce",
+    "email_click": "emailClick",
+    "email_complaint": "emailComplaint",
+    "email_open": "emailOpen",
+    "email_send": "emailSend",
+    "email_send_skip": "emailSendSkip",
+    "email_subscribe": "emailSubscribe",
+    "email_unsubscribe": "emailUnSubscribe",
+    "list_users": "list_users",
+    "lists": "lists",
+    "message_types": "messageTypes",
+    "metadata": "metadata",
+    "templates": "templates",
+    "users": "user",
+}
+"""The tables of the connector, each with what the sandbox calls it."""
+
+TABLES = tuple(TRUTH_OF)
+EVENTS = tuple(table for table in TABLES if table.startswith("email_"))
+EXPORTS = (*EVENTS, "users")
+
+KEYS = {
+    "campaigns": ["id"],
+    "channels": ["id"],
+    **{table: ["event_id"] for table in EVENTS},
+    "list_users": ["email", "listId"],
+    "lists": ["id"],
+    "message_types": ["id"],
+    "metadata": ["table", "key"],
+    "templates": ["templateId"],
+    "users": ["email"],
+}
+CURSORS = {
+    "campaigns": "updatedAt",
+    "templates": "updatedAt",
+    "users": "profileUpdatedAt",
+    **dict.fromkeys(EVENTS, "createdAt"),
+}
+
+ADDED = {"event_id", "dataFields", "templateType", "messageMedium", "userId", "listId"}
+ADDED_TO = {
+    **{table: {"event_id", "dataFields"} for table in EVENTS},
+    "users": {"dataFields"},
+    "templates": {"templateType", "messageMedium", "dataFields"},
+    "list_users": {"userId", "listId"},
+}
+"""The columns that the connector adds; a sent field of such a name goes into `dataFields`."""
+
+NOT_IN_THE_ID = {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
+LEAST, MOST = -(2**63), 2**63 - 1
+
+
+def expected(table: str, rows: Iterable[Row], schema: Mapping[str, Any]) -> list[Record]:
+    """The records of ``table`` for rows as the sandbox tells them, with the columns of a (configured) schema."""
+    return [record(table, row, schema) for row in rows]
+
+
+def record(table: str, row: Row, schema: Mapping[str, Any]) -> Record:
+    """The record that a row must become."""
+    properties = schema["properties"]
+    if table == "list_users":
+        line = row["line"]
+        return _selected({"email": line, "userId": None if "@" in line else line, "listId": row["listId"]}, properties)
+    sent = dict(row)
+    added: Record = {}
+    if table == "templates":
+        added = {name: sent.pop(name) for name in ("templateType", "messageMedium")}
+    if table in EVENTS:
+        added = {"event_id": event_id(TRUTH_OF[table], sent)}
+    own = {name: column for name, column in properties.items() if name not in ADDED_TO.get(table, {"dataFields"})}
+    known = properties.get("dataFields", {}).get("x-columns", [])
+    columns = _Columns(own, deselected=set(known) - set(properties))
+    cells, rest = columns.cells(sent)
+    if rest and "dataFields" in properties:
+        cells["dataFields"] = rest
+    return cells | _selected(added, properties)
+
+
+def _selected(cells: Record, properties: Mapping[str, Any]) -> Record:
+    return {name: value for name, value in cells.items() if name in properties}
+
+
+class _Columns:
+    """The columns that take what Iterable sends."""
+
+    def __init__(self, columns: Mapping[str, Any], deselected: set[str]) -> None:
+        self._columns = columns
+        self._deselected = deselected
+
+    def cells(self, sent: Row) -> tuple[Record, Record]:
+        """What goes into columns, and what goes into `dataFields`."""
+        cells: Record = {}
+        rest: Record = {}
+        for name, value in sent.items():
+            if name in self._columns:
+                self._put(name, value, cells, rest, name)
+            elif name in self._deselected:
+                continue
+            elif isinstance(value, dict) and self._has_below(name):
+                left = self._nested(name, value, sent, cells)
+                if left:
+                    rest[name] = left
+            else:
+                rest[name] = value
+        return cells, rest
+
+    def _nested(self, prefix: str, value: Row, sent: Row, cells: Record) -> Record:
+        """A nested object gives its dotted columns theirs; what has no column stays nested."""
+        left: Record = {}
+        for key, inner in value.items():
+            name = f"{prefix}.{key}"
+            if name in self._columns and name not in sent:
+                self._put(name, inner, cells, left, key)
+            elif name in self._deselected:
+                continue
+            elif isinstance(inner, dict) and self._has_below(name):
+                deeper = self._nested(name, inner, sent, cells)
+                if deeper:
+                    left[key] = deeper
+            else:
+                left[key] = inner
+        return left
+
+    def _put(self, name: str, value: Any, cells: Record, rest: Record, rest_name: str) -> None:
+        try:
+            cells[name] = None if value is None else typed(value, self._columns[name], name)
+        except UnfitError:
+            cells[name] = None
+            rest[rest_name] = value
+
+    def _has_below(self, name: str) -> bool:
+        return any(other.startswith(f"{name}.") for other in {*self._columns, *self._deselected})
+
+
+class UnfitError(ValueError):
+    """A value that does not fit its column's type."""
+
+
+def typed(value: Any, column: Mapping[str, Any], name: str = "") -> Any:
+    """``value`` in the type of a column.
+
+    Raises:
+        UnfitError: If it has another type.
+    """
+    (kind,) = [kind for kind in column["type"] if kind != "null"]
+    if column.get("format") == "date-time":
+        return rfc3339(value)
+    if column.get("format") == "date":
+        return _bare_date(value)
+    if name == "transactionalData" and isinstance(value, str):
+        value = _json_object(value)
+    fits = {
+        "string": isinstance(value, str),
+        "boolean": isinstance(value, bool),
+        "integer": _is_integer(value),
+        "number": _is_integer(value) or isinstance(value, float),
+        "object": isinstance(value, dict),
+        "array": isinstance(value, list),
+    }
+    if not fits[kind]:
+        raise UnfitError
+    if kind == "array" and column.get("items"):
+        return [None if item is None else typed(item, column["items"]) for item in value]
+    return value
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and LEAST <= value <= MOST
+
+
+def _json_object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UnfitError from None
+
+
+def _bare_date(value: Any) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except (TypeError, ValueError):
+        raise UnfitError from None
+
+
+def rfc3339(value: Any) -> str:
+    """A moment in one of Iterable's notations as `2021-04-14T16:41:09Z`, a fraction with six digits.
+
+    Raises:
+        UnfitError: If it is none.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return _text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value))
+        except OverflowError:
+            raise UnfitError from None
+    if not isinstance(value, str):
+        raise UnfitError
+    once = re.sub(r"(\.\d{1,6})\d*(\.\d+)?", r"\1", value)
+    for separator in " ", "T":
+        for fraction in "", ".%f":
+            for zone in "", "%z", " %z":
+                try:
+                    told = datetime.strptime(once, f"%Y-%m-%d{separator}%H:%M:%S{fraction}{zone}")  # noqa: DTZ007
+                except ValueError:
+                    continue
+                return _text(told if told.tzinfo else told.replace(tzinfo=UTC))
+    raise UnfitError
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def event_id(data_type: str, row: Row) -> str:
+    """The identity of an event: 128 bits of BLAKE2b over its type and canonical JSON."""
+    covered = {name: value for name, value in _flat(row).items() if not _is_left_out(name)}
+    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return blake2b(f"{data_type}\n{canonical}".encode(), digest_size=16).hexdigest()
+
+
+def _is_left_out(name: str) -> bool:
+    return name in NOT_IN_THE_ID or name.split(".", maxsplit=1)[0] == "itblInternal"
+
+
+def _flat(nested: Row) -> Record:
+    """Nested objects as dotted names, without nulls; also those inside arrays."""
+    flat: Record = {}
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": leaf for inner, leaf in _flat(value).items()}
+        elif value is not None:
+            flat[name] = _flat_items(value)
+    return flat
+
+
+def _flat_items(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_flat(item) if isinstance(item, dict) else _flat_items(item) for item in value]
+    return value
+
+
+# Comparison
+
+
+def canonical(arrived: Row) -> str:
+    """A record as text, equal for equal records; a null column is the same as none, 1 is not 1.0."""
+    return json.dumps({name: value for name, value in arrived.items() if value is not None}, sort_keys=True)
+
+
+def assert_exact(arrived: Iterable[Row], wanted: Iterable[Row], what: str = "") -> None:
+    """Nothing missing, nothing twice, nothing else: both hold the same records equally often."""
+    here, there = Counter(map(canonical, arrived)), Counter(map(canonical, wanted))
+    missing, extra = there - here, here - there
+    assert not missing and not extra, (  # noqa: PT018 - both sides help to see what is wrong
+        f"{what}: {missing.total()} of {there.total()} records are missing, {extra.total()} are too many\n"
+        f"missing: {list(missing)[:2]}\ntoo many: {list(extra)[:2]}"
+    )
+
+
+def merged(batches: Iterable[Iterable[Row]], key: list[str]) -> list[Row]:
+    """What a destination holds that keeps, for each key, the record that came last."""
+    kept: dict[tuple[Any, ...], Row] = {}
+    for batch in batches:
+        for one in batch:
+            kept[tuple(one[name] for name in key)] = one
+    return list(kept.values())

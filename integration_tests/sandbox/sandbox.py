@@ -1,0 +1,215 @@
+"""A sandbox in this process: the server in a thread of its own, and all that a test does with it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from integration_tests.sandbox.clock import Clock
+from integration_tests.sandbox.control import Control
+from integration_tests.sandbox.faults import Faults
+from integration_tests.sandbox.limits import MINUTE, worst
+from integration_tests.sandbox.options import DEFAULT_SPAN_IN_DAYS, Options, Size, moment
+from integration_tests.sandbox.people import Row
+from integration_tests.sandbox.project import FOR_EVER, Project, default_start
+from integration_tests.sandbox.server import Request, Server
+
+Moment = str | datetime | float
+LONGEST_LINE = 1 << 20
+"""Longer request lines than this are refused by the server library, not by the sandbox."""
+
+
+class Sandbox:
+    """A stand-in for Iterable's API on the loopback interface.
+
+    Serves between `start` and `stop`, or within a ``with`` block. The project is generated when the
+    object is made, so its truth is there before the first call.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: Size | None = None,
+        start: Moment | None = None,
+        now: Moment | None = None,
+        port: int = 0,
+        **options: Any,
+    ) -> None:
+        """Generate a project of that size between ``start`` (default: 90 days ago) and ``now``.
+
+        ``options`` are the fields of `Options`; port 0 is any that is free.
+        """
+        self.options = Options(**options)
+        self.clock = Clock(None if now is None else moment(now))
+        begin = default_start(self.clock.now, DEFAULT_SPAN_IN_DAYS) if start is None else moment(start)
+        self.start_date = begin
+        self.project = Project(self.options, size or Size(), begin, self.clock)
+        self.faults = Faults()
+        self._server = Server(self.project, self.faults)
+        self._port = port
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self.url = ""
+
+    # Serving
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving."""
+        self.stop()
+
+    def start(self) -> None:
+        """Serve from a daemon thread; returns as soon as calls are answered."""
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="sandbox", daemon=True)
+        self._thread.start()
+        ready.wait()
+        if self._failure:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Stop serving; calls under way are broken off."""
+        if self._loop and self._stopping and self._thread:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+            self._loop = None
+
+    def _run(self, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(ready))
+        except BaseException as error:
+            self._failure = error
+            ready.set()
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        application = web.Application()
+        Control(self._server).add_to(application)
+        application.router.add_route("*", "/{path:.*}", self._server.handle)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0.05,
+            max_line_size=LONGEST_LINE,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            ready.set()
+            await self._stopping.wait()
+        finally:
+            await runner.cleanup()
+
+    # Looking
+
+    @property
+    def api_key(self) -> str:
+        """The key that calls must carry."""
+        return self.options.api_key
+
+    @property
+    def requests(self) -> list[Request]:
+        """The calls so far, in the order in which they arrived."""
+        return list(self._server.requests)
+
+    def forget_requests(self) -> None:
+        """Forget the calls so far; the limits still count them."""
+        self._server.requests.clear()
+
+    def worst_rate(self, endpoint: str, seconds: float | None = None) -> int:
+        """The most calls of ``endpoint`` that arrived within any ``seconds`` (default: 60 / rate scale)."""
+        span = MINUTE / self.options.rate_scale if seconds is None else seconds
+        return worst([request.started for request in self.requests if request.endpoint == endpoint], span)
+
+    def rows(
+        self, table: str, start: Moment = 0, end: Moment | None = None, exportable_by: Moment | None = None
+    ) -> Iterator[Row]:
+        """The rows of a table as they are sent, one at a time: see `Project.truth`."""
+        bounds = [FOR_EVER if value is None else moment(value).timestamp() for value in (end, exportable_by)]
+        return self.project.truth(table, moment(start).timestamp(), *bounds)
+
+    def truth(
+        self, table: str, start: Moment = 0, end: Moment | None = None, exportable_by: Moment | None = None
+    ) -> list[Row]:
+        """The rows of a table as they are sent: a data type name, "campaigns", "list_users" and so on."""
+        return list(self.rows(table, start, end, exportable_by))
+
+    # Changing
+
+    @property
+    def now(self) -> datetime:
+        """The moment by the sandbox's clock."""
+        return self.clock.now
+
+    def set_clock(self, now: Moment) -> None:
+        """Put the clock to ``now``."""
+        self.clock.set(moment(now))
+
+    def advance(self, **by: float) -> datetime:
+        """Put the clock forward by ``days``, ``hours``, ``minutes``, ``seconds``; gives the new moment."""
+        self.clock.advance(timedelta(**by))
+        return self.clock.now
+
+    def grow(self, events: int, users: int = 0) -> None:
+        """Add events to every event table, between the last growth and now.
+
+        Also changes the first ``users`` profiles now.
+        """
+        self.project.grow(events)
+        for number in range(users):
+            self.project.change_user(number)
+
+    def add_event(
+        self,
+        table: str,
+        row: Row | str | bytes,
+        *,
+        at: Moment | None = None,
+        exportable_at: Moment | None = None,
+    ) -> None:
+        """Add a row, or a line as it is; it happened ``at``, or else at its own time.
+
+        It is exportable from ``exportable_at`` on (default: since it happened).
+        """
+        if at is None:
+            if not isinstance(row, dict):
+                message = "A line as it is needs to be told when it happened: at."
+                raise TypeError(message)
+            at = row["profileUpdatedAt" if table == "user" else "createdAt"].replace(" +", "+")
+        since = None if exportable_at is None else moment(exportable_at).timestamp()
+        self.project.add_event(table, row, int(moment(at).timestamp()), since)
+
+    def change_user(self, number: int) -> Row:
+        """Change the profile of that number now; gives what is sent from now on."""
+        return self.project.change_user(number)
+
+    def finish_campaign(self, campaign_id: int) -> Row:
+        """End a campaign now, which leaves its ``updatedAt`` as it is."""
+        return self.project.finish_campaign(campaign_id)
+
+    def edit_campaign(self, campaign_id: int) -> Row:
+        """Rename a campaign now."""
+        return self.project.edit_campaign(campaign_id)
+
+    def edit_template(self, template_id: int) -> Row:
+        """Rename a template now."""
+        return self.project.edit_template(template_id)
+
+    def delete_list(self, list_id: int) -> None:
+        """Delete a list with its members."""
+        self.project.delete_list(list_id)

@@ -1,0 +1,6 @@
+"""Start the connector from a checkout: ``python main.py spec``."""
+
+from source_iterable.run import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,73 @@
+"""What time it is for a sync: one fixed `now`, never ahead of Iterable's clock nor of this machine's."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+
+import requests
+
+from source_iterable.timestamps import whole_second
+
+TOLERANCE = timedelta(seconds=60)
+
+logger = logging.getLogger("airbyte")
+
+
+def system_time() -> datetime:
+    """This machine's clock, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+class Clock:
+    """The earlier of this machine's clock and the `Date` header of the first answer.
+
+    A window that ends after Iterable's present would count as read while its rows are still to come, so
+    a machine whose clock runs ahead is corrected; one whose clock runs behind reads a little less.
+    """
+
+    def __init__(self, system: Callable[[], datetime] = system_time) -> None:
+        self._system = system
+        self._lock = threading.Lock()
+        self._server: tuple[datetime, float] | None = None
+        self._fixed: datetime | None = None
+
+    def observe(self, response: requests.Response, *_: object, **__: object) -> None:
+        """Learn Iterable's time from an answer; a response hook of requests. Only the first one counts."""
+        with self._lock:
+            if self._server is not None:
+                return
+            try:
+                told = parsedate_to_datetime(response.headers["Date"])
+            except (KeyError, ValueError, TypeError):
+                return
+            if told.tzinfo is None:
+                told = told.replace(tzinfo=timezone.utc)
+            self._server = (told.astimezone(timezone.utc), time.monotonic())
+        ahead = self._system() - self._server[0]
+        if abs(ahead) > TOLERANCE:
+            logger.warning(
+                "This machine's clock is %d s %s Iterable's. The earlier of the two counts; set this machine's clock.",
+                abs(ahead).total_seconds(),
+                "ahead of" if ahead > timedelta() else "behind",
+            )
+
+    def fixed(self) -> datetime:
+        """The moment at which this sync began: the present when it was first asked for."""
+        if self._fixed is None:
+            self._fixed = self.now()
+        return self._fixed
+
+    def now(self) -> datetime:
+        """The present, in UTC, cut to the whole second."""
+        with self._lock:
+            server = self._server
+        here = self._system()
+        if server is None:
+            return whole_second(here)
+        told, at = server
+        return whole_second(min(here, told + timedelta(seconds=time.monotonic() - at)))

@@ -1,0 +1,104 @@
+"""The JSON schemas of the tables: composed from `schemas/`, and widened by a project's own profile fields."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from source_iterable.rows import KNOWN, REST, destination_name
+
+Schema = Mapping[str, Any]
+
+MOMENT: Schema = {
+    "type": ["null", "string"],
+    "format": "date-time",
+    "airbyte_type": "timestamp_with_timezone",
+}
+# The types that users/getFields tells, as JSON schema has them.
+PROFILE_TYPES: Mapping[str, Schema] = {
+    "string": {"type": ["null", "string"]},
+    "long": {"type": ["null", "integer"]},
+    "double": {"type": ["null", "number"]},
+    "boolean": {"type": ["null", "boolean"]},
+    "date": MOMENT,
+    "object": {"type": ["null", "object"], "additionalProperties": True},
+    "geo_location": {"type": ["null", "object"], "additionalProperties": True},
+    "nested": {
+        "type": ["null", "array"],
+        "items": {"type": ["null", "object"], "additionalProperties": True},
+    },
+    "array": {"type": ["null", "array"], "items": {}},
+}
+
+
+@cache
+def properties(table: str) -> Mapping[str, Schema]:
+    """The columns of ``table`` that this version declares, its own first, then the sets it includes."""
+    own = _read(f"{table}.json")
+    merged: dict[str, Schema] = dict(own["properties"])
+    for name in own.get("include", []):
+        merged |= _read(f"shared/{name}.json")["properties"]
+    return merged
+
+
+def schema(table: str, profile_fields: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The JSON schema of ``table`` as `discover` shows it.
+
+    Args:
+        table: The table's name.
+        profile_fields: The project's own profile fields and their types; columns of `users`.
+    """
+    declared = {name: _published(column) for name, column in properties(table).items()}
+    declared |= profile_columns(profile_fields or {}, fixed=declared)
+    if REST in declared:
+        rest = declared.pop(REST)
+        declared[REST] = {**rest, KNOWN: [*declared, REST]}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "description": _read(f"{table}.json")["description"],
+        "additionalProperties": True,
+        "properties": declared,
+    }
+
+
+def profile_columns(fields: Mapping[str, str], fixed: Collection[str]) -> dict[str, Schema]:
+    """The columns for a project's own profile ``fields``.
+
+    A destination lower-cases names and replaces what is no letter or digit: fields that it would take for
+    the same column, or for one of the ``fixed``, get none and stay in `dataFields`. An object whose fields
+    are told one by one (`address`, `address.city`) is declared by those alone; the fields inside an array
+    of objects, a location or a fixed column are part of that column. A type that Iterable adds
+    later stays in `dataFields` as well.
+    """
+    taken = {destination_name(name) for name in fixed}
+    parents = {name.rpartition(".")[0] for name in fields if "." in name}
+    whole = {name for name, kind in fields.items() if kind in {"nested", "array", "geo_location"}} | {*fixed}
+    wanted = [
+        name
+        for name, kind in fields.items()
+        if kind in PROFILE_TYPES
+        and not (kind == "object" and name in parents)
+        and not any(name.startswith(f"{parent}.") for parent in whole)
+    ]
+    counts = Counter(destination_name(name) for name in wanted)
+    return {
+        name: {**PROFILE_TYPES[fields[name]], "description": "A profile field of this project."}
+        for name in sorted(wanted)
+        if counts[destination_name(name)] == 1 and destination_name(name) not in taken
+    }
+
+
+def _published(column: Schema) -> Schema:
+    """``column`` without the marks that only the connector reads."""
+    return {key: value for key, value in column.items() if not key.startswith("x-")}
+
+
+@cache
+def _read(path: str) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads((files("source_iterable") / "schemas" / path).read_text("utf-8"))
+    return content

@@ -1,0 +1,157 @@
+"""The settings of a connection, parsed once and frozen."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable import timestamps
+from source_iterable.clock import system_time
+
+HOSTS = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
+EVENT_KEYS = ("event_id", "email")
+DATE_FORMS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or MM/DD/YYYY"
+
+_KEY = re.compile(r"[\x21-\x7e]+")
+_LONGEST_QUOTE = 60
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a user may set (spec.json), and what only the environment sets.
+
+    Attributes:
+        api_key: A server-side key of the project.
+        start_date: From when rows of the export tables are read, inclusive, UTC.
+        end_date: Until when, exclusive, UTC; None for the present.
+        window: The time span that an export request asks for to begin with.
+        lookback: How long Iterable may take to make an event exportable.
+        event_key: The primary key that event tables declare: `event_id` or `email`.
+        url: Scheme and host of the API, without a trailing slash.
+        rate_scale: By what the request limits are multiplied; 1 but for tests.
+        spool_bytes: How many bytes of bodies may lie on disk at once.
+    """
+
+    api_key: str = field(repr=False)
+    start_date: datetime
+    end_date: datetime | None
+    window: timedelta
+    lookback: timedelta
+    event_key: str
+    url: str
+    rate_scale: float
+    spool_bytes: int
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Config:
+        """Read the settings of a connection.
+
+        Raises:
+            AirbyteTracedException: A config_error whose message names the field, if a setting is missing,
+                of a wrong type, out of its bounds, or at odds with another.
+        """
+        start_date = _date(settings, "start_date")
+        if start_date is None:
+            raise refusal("start_date", f"is missing. Give the day from when to copy rows, as {DATE_FORMS}.")
+        end_date = _date(settings, "end_date")
+        if start_date > system_time():
+            raise refusal("start_date", f"lies in the future ({settings['start_date']}). Give a past day, or today.")
+        if end_date is not None and end_date <= start_date:
+            raise refusal(
+                "end_date",
+                "is not after start_date. Give a later moment, or leave it empty to read up to now.",
+            )
+        region = _choice(settings, "region", tuple(HOSTS), "US")
+        return cls(
+            api_key=_api_key(settings),
+            start_date=start_date,
+            end_date=end_date,
+            window=timedelta(days=_integer(settings, "window_in_days", 30, 1, 365)),
+            lookback=timedelta(minutes=_integer(settings, "lookback_window_in_minutes", 60, 0, 10080)),
+            event_key=_choice(settings, "event_key", EVENT_KEYS, "event_id"),
+            url=environment.get("ITERABLE_API_URL", HOSTS[region]).rstrip("/"),
+            rate_scale=_positive(environment, "ITERABLE_RATE_SCALE", 1.0),
+            spool_bytes=int(_positive(environment, "ITERABLE_SPOOL_MEGABYTES", 2048.0) * 1_000_000),
+        )
+
+
+def refusal(setting: str, trouble: str) -> AirbyteTracedException:
+    """The error for a setting that cannot be used: its name and what to do about it, in a sentence."""
+    return AirbyteTracedException(
+        message=f"The setting '{setting}' {trouble}",
+        internal_message=f"invalid setting: {setting}",
+        failure_type=FailureType.config_error,
+    )
+
+
+def _api_key(settings: Mapping[str, Any]) -> str:
+    key = settings.get("api_key")
+    if key is None or key == "":
+        raise refusal("api_key", "is missing. Create a server-side key in Iterable under Integrations > API Keys.")
+    if not isinstance(key, str):
+        raise refusal("api_key", "must be text.")
+    key = key.strip()
+    if not _KEY.fullmatch(key):
+        raise refusal(
+            "api_key", "holds a space, a line break or another character that no key has. Copy the key again."
+        )
+    return key
+
+
+def _date(settings: Mapping[str, Any], name: str) -> datetime | None:
+    value = settings.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise refusal(name, f"must be text in the form {DATE_FORMS}, not {_quoted(value)}.")
+    try:
+        return timestamps.from_setting(value.strip())
+    except ValueError:
+        raise refusal(name, f"is no date that exists: {_quoted(value)}. Use {DATE_FORMS}.") from None
+
+
+def _integer(settings: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    value = settings.get(name)
+    if value is None:
+        return default
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refusal(name, f"must be a whole number from {least} to {most}, not {_quoted(value)}.")
+    if not least <= value <= most:
+        raise refusal(name, f"must lie between {least} and {most}, not {_quoted(value)}.")
+    return value
+
+
+def _choice(settings: Mapping[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = settings.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str) or value not in choices:
+        raise refusal(name, f"must be one of {', '.join(choices)}, not {_quoted(value)}.")
+    return value
+
+
+def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise refusal(name, f"(an environment variable) must be a number above 0, not {_quoted(text)}.")
+    return value
+
+
+def _quoted(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."

@@ -1,0 +1,338 @@
+"""What an answer of Iterable means: try again, wait, ask for less, or give up with a sentence.
+
+The statuses and codes are those of https://support.iterable.com/hc/en-us/articles/39629320560148.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+import orjson
+import requests
+from airbyte_cdk.models import FailureType, StreamDescriptor
+from airbyte_cdk.sources.streams.http.error_handlers import (
+    BackoffStrategy,
+    ErrorHandler,
+    ErrorResolution,
+    ResponseAction,
+)
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
+
+TRIES = 5
+UNREACHABLE_TRIES = 8  # with waits of 1, 2, 4 ... 64 s between them: two minutes of a broken network
+RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
+RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
+NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
+ERROR_BODY_BYTES = 64_000
+UNLIMITED = 10**9
+
+KEY_HELP = (
+    "Three usual causes: the key was copied wrongly or deleted; the region is not the project's "
+    "(US for app.iterable.com, EU for app.eu.iterable.com); the key is not of the type Server-side "
+    "(Mobile, JavaScript and read-only keys do not do)."
+)
+
+_ADDRESS = re.compile(r"[^\s\"'<>,;:@]+@[^\s\"'<>,;:@]+")
+_LONGEST_QUOTE = 500
+
+logger = logging.getLogger("airbyte")
+
+
+class TooMuchError(Exception):
+    """The server could not deliver what was asked for at once; less of it might come."""
+
+
+class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
+    """An answer about what was asked for that another try will not change."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
+
+
+class Answer:
+    """An error answer: its status and, from its body, Iterable's code and text."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self.status = response.status_code
+        self.code = ""
+        self.text = ""
+        body = _bounded_body(response)
+        try:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            parsed = None
+        if isinstance(parsed, dict):
+            self.code, self.text = str(parsed.get("code") or ""), str(parsed.get("msg") or "")
+        else:
+            self.text = body.decode("utf-8", "replace")
+
+    def __str__(self) -> str:
+        """`HTTP 400 BadParams`."""
+        return f"HTTP {self.status} {self.code}".rstrip()
+
+    @property
+    def detail(self) -> str:
+        """The answer with Iterable's text, people's addresses masked, for internal messages."""
+        return f"{self}: {masked(self.text)}"
+
+
+class Attempts(ErrorHandler, BackoffStrategy):
+    """The attempts at one request after another, for the CDK's retry loop: what to make of each answer.
+
+    A 200 is a success once its body lies whole on disk; the spool then takes the place of
+    ``response.raw``. Used by one thread at a time.
+
+    Args:
+        table: Whose request it is, for messages.
+        subject: What is asked for, for messages: "the export of A to B".
+        tries: How often a broken body, a time-out or an error of the server is met before it counts.
+        give_up: What to raise then; by default a transient error.
+        receive: Copies the body of a 200 to disk.
+        rejects: The statuses that are about the thing asked for, told as `Rejected`; 500 only with the code
+            GenericError, and thrice.
+        on_answer: Called at each answer, and at each failure to get one.
+        on_refused: Called at 401 and 403 before the error is raised.
+    """
+
+    max_retries = UNLIMITED  # counted here: not all failures count alike
+    max_time = UNLIMITED  # would count the budget's pacing as well
+
+    def __init__(
+        self,
+        table: str,
+        subject: str,
+        *,
+        tries: int = TRIES,
+        give_up: Callable[[str], Exception] | None = None,
+        receive: Callable[[requests.Response], Spool] = Spool.receive,
+        rejects: Collection[int] = (),
+        on_answer: Callable[[], None] | None = None,
+        on_refused: Callable[[], None] | None = None,
+    ) -> None:
+        self._table = table
+        self._subject = subject
+        self._tries = tries
+        self._give_up = give_up
+        self._receive = receive
+        self._rejects = rejects
+        self._on_answer = on_answer
+        self._on_refused = on_refused
+        self._failed = 0
+        self._limited = 0
+        self._waited = 0.0
+        self._wait: float | None = None
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
+        """Decide what to do about an answer, or about the exception that came instead.
+
+        Raises:
+            AirbyteTracedException: If there is nothing more to try.
+            TooMuchError: If less should be asked for.
+            Rejected: If the answer is about the thing asked for (only where ``rejects``).
+        """
+        self._wait = None
+        if self._on_answer is not None:
+            self._on_answer()
+        if not isinstance(response_or_exception, requests.Response):
+            return self._unanswered(response_or_exception)
+        if response_or_exception.status_code == requests.codes.ok:
+            return self._received(response_or_exception)
+        return self._refused(response_or_exception)
+
+    def backoff_time(
+        self,
+        response_or_exception: requests.Response | requests.RequestException | None,
+        attempt_count: int,
+    ) -> float | None:
+        """The seconds to wait before the next attempt, less the one that the CDK adds; None for its own 1, 2, 4, 8."""
+        return None if self._wait is None else max(self._wait - 1.0, 0.001)
+
+    def _received(self, response: requests.Response) -> ErrorResolution:
+        try:
+            response.raw = self._receive(response)
+        except BrokenBodyError as error:
+            return self._again(f"the answer broke off ({error})")
+        except UnusableBodyError as error:
+            raise self._system_error(f"cannot be read: {error}.", str(error)) from error
+        except OSError as error:
+            raise disk_error(self._table, error) from error
+        self._failed = self._limited = 0
+        self._waited = 0.0
+        return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _refused(self, response: requests.Response) -> ErrorResolution:
+        status = response.status_code
+        if status == requests.codes.too_many_requests:
+            response.close()
+            return self._limit_met(response)
+        if status < requests.codes.bad_request:
+            response.close()
+            raise self._system_error(
+                f"was answered with a redirect (HTTP {status}), which is not followed, so that the API key stays "
+                "with Iterable. Check the region, and any proxy on the way.",
+                "redirect refused",
+            )
+        answer = Answer(response)
+        if status in {requests.codes.unauthorized, requests.codes.forbidden}:
+            if self._on_refused is not None:
+                self._on_refused()
+            raise permission_error(self._table, answer)
+        if status >= requests.codes.server_error:
+            about_it = status in self._rejects and answer.code == "GenericError"
+            if about_it and self._failed + 1 >= min(self._tries, 3):
+                raise Rejected(answer)
+            return self._again(f"Iterable answered {answer}", answer.detail)
+        if status in self._rejects:
+            raise Rejected(answer)
+        raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
+
+    def _unanswered(self, error: Exception | None) -> ErrorResolution:
+        if isinstance(error, requests.exceptions.SSLError):
+            return self._again("no secure connection could be made (TLS)", reachable=False)
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return self._again("no connection could be made in time", reachable=False)
+        if isinstance(error, requests.exceptions.ReadTimeout):
+            return self._again("nothing came for too long")
+        if isinstance(error, requests.exceptions.ConnectionError):
+            # A connection that was made and then lost says ConnectionError too.
+            lost = any(sign in str(error) for sign in ("Connection aborted", "RemoteDisconnected", "reset by peer"))
+            return self._again("the connection was lost" if lost else "no connection could be made", reachable=lost)
+        raise self._system_error("could not be asked for. Report this with the log of the sync.", repr(error))
+
+    def _again(self, trouble: str, detail: str = "", *, reachable: bool = True) -> ErrorResolution:
+        self._failed += 1
+        if reachable and self._give_up is not None:
+            if self._failed >= self._tries:
+                raise self._give_up(trouble)
+        elif self._failed >= (max(self._tries, TRIES) if reachable else UNREACHABLE_TRIES):
+            raise self._transient_error(
+                f"failed {self._failed} times; the last time {trouble}. "
+                "Iterable or the network on the way may be down: the next sync continues from the saved state.",
+                detail or trouble,
+            )
+        return ErrorResolution(
+            ResponseAction.RETRY, FailureType.transient_error, f"{self._table}: {self._subject}: {trouble}"
+        )
+
+    def _limit_met(self, response: requests.Response) -> ErrorResolution:
+        asked = retry_after(response)
+        wait = asked if asked is not None else RATE_LIMIT_WAITS[min(self._limited, len(RATE_LIMIT_WAITS) - 1)]
+        if self._waited + wait > RATE_LIMIT_PATIENCE:
+            limit = f"Iterable asks to wait {asked:.0f} s more" if asked is not None else "the limit stays in use"
+            raise self._transient_error(
+                f"met Iterable's rate limit (HTTP 429): {self._waited:.0f} s were waited for and {limit}. "
+                "Other programs use this project's limit: let them pause, or sync at another time.",
+                "rate limit exceeded",
+            )
+        self._limited += 1
+        self._waited += wait
+        self._wait = wait
+        if wait > NOTABLE_WAIT:
+            logger.info(
+                "%s: waiting %.0f s for %s: Iterable answered HTTP 429, another program uses the limit "
+                "(%.0f of at most %.0f s).",
+                self._table, wait, self._subject, self._waited, RATE_LIMIT_PATIENCE,
+            )  # fmt: skip
+        return ErrorResolution(
+            ResponseAction.RETRY,
+            FailureType.transient_error,
+            f"{self._table}: {self._subject}: rate limit in use",
+        )
+
+    def _system_error(self, trouble: str, detail: str) -> AirbyteTracedException:
+        return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.system_error)
+
+    def _transient_error(self, trouble: str, detail: str) -> AirbyteTracedException:
+        return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.transient_error)
+
+
+class TableError(AirbyteTracedException):
+    """An error whose sentence is also what the CDK's summary of failed tables quotes."""
+
+    def __repr__(self) -> str:
+        return str(self.message)
+
+
+def failure(table: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:
+    """An error of ``table`` as the platform shows it: ``sentence`` to people, ``detail`` beside it."""
+    return TableError(
+        message=f"{table}: {sentence}",
+        internal_message=detail,
+        failure_type=kind,
+        stream_descriptor=StreamDescriptor(name=table),
+    )
+
+
+def permission_error(table: str, answer: Answer) -> AirbyteTracedException:
+    """The error for a 401 or 403 on the endpoint of ``table``."""
+    return failure(
+        table,
+        f"Iterable refused the API key for this table ({answer}). The key must be of the type Server-side, which "
+        "may export and read list members, and must belong to this project's region. Create such a key in Iterable "
+        "under Integrations > API Keys and set it here, or leave this table out.",
+        answer.detail,
+        FailureType.config_error,
+    )
+
+
+def key_error(answer: Answer) -> AirbyteTracedException:
+    """The error for a key that Iterable refuses everywhere."""
+    return AirbyteTracedException(
+        message=f"Iterable refused the API key ({answer}). {KEY_HELP}",
+        internal_message=answer.detail,
+        failure_type=FailureType.config_error,
+    )
+
+
+def disk_error(table: str, error: OSError) -> AirbyteTracedException:
+    """The error for a temporary folder that takes no more."""
+    return failure(
+        table,
+        f"no room to spool an answer: {error.strerror or error}. Free disk space for temporary files ($TMPDIR), "
+        "or lower ITERABLE_SPOOL_MEGABYTES. Nothing of the window was delivered; the saved state stays before it.",
+        repr(error),
+        FailureType.transient_error,
+    )
+
+
+def masked(text: str) -> str:
+    """``text`` without people's e-mail addresses, cut to a length fit for a log."""
+    return _ADDRESS.sub("***@***", text)[:_LONGEST_QUOTE]
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """The seconds that the answer asks to wait (`Retry-After`, a number or a date); None if it does not say."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=timezone.utc)
+    try:
+        now = parsedate_to_datetime(response.headers.get("Date", ""))
+    except (ValueError, TypeError, IndexError):
+        now = datetime.fromtimestamp(time.time(), timezone.utc)
+    if now.tzinfo is None:
+        now = now.replace(tzinfo=timezone.utc)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _bounded_body(response: requests.Response) -> bytes:
+    try:
+        body: bytes = response.raw.read(ERROR_BODY_BYTES, decode_content=True) or b""
+    except Exception:
+        body = b""
+    finally:
+        response.close()
+    return body

@@ -1,0 +1,102 @@
+"""What a person reads in the log while a sync runs: a line for each window, a summary for each table."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from itertools import count
+
+from source_iterable.windows import Window
+
+logger = logging.getLogger("airbyte")
+
+
+class Progress:
+    """How far the read of one table has come.
+
+    Args:
+        table: The table's name.
+        span: From where to where it is read; None for a table without windows.
+    """
+
+    def __init__(self, table: str, span: Window | None = None) -> None:
+        self._table = table
+        self._span = span
+        self._began = time.monotonic()
+        self.rows = 0
+        self.bytes = 0
+        self._requests = count(1)
+        self._last_request = 0
+        self.remarks: list[str] = []
+
+    def answered(self) -> None:
+        """Count a request; called from any thread."""
+        self._last_request = next(self._requests)
+
+    def begin(self, span: Window | None = None) -> None:
+        """Start the watch: the table's turn has come."""
+        self._began = time.monotonic()
+        self._span = span
+
+    def window_done(self, window: Window, rows: int, size: int, seconds: float) -> None:
+        """Log a window that was delivered whole: ``seconds`` is how long its download took."""
+        self.rows += rows
+        self.bytes += size
+        logger.info(
+            "%s: %s: %s rows, %s in %.1f s%s",
+            self._table, window, f"{rows:,}", volume(size), seconds, self._outlook(window),
+        )  # fmt: skip
+
+    def part_done(self, what: str, rows: int, size: int, seconds: float, done: int, of: int) -> None:
+        """Log one of ``of`` parts (a list) that was delivered whole."""
+        self.rows += rows
+        self.bytes += size
+        share = done / of if of else 1.0
+        logger.info(
+            "%s: %s: %s rows, %s in %.1f s; %d of %d%s",
+            self._table, what, f"{rows:,}", volume(size), seconds, done, of, self._left(share),
+        )  # fmt: skip
+
+    def remark(self, text: str) -> None:
+        """Keep something that the summary must tell, and warn of it now."""
+        self.remarks.append(text)
+        logger.warning("%s: %s", self._table, text)
+
+    def summary(self, *, complete: bool) -> None:
+        """Log what became of the table."""
+        logger.info(
+            "%s: %s: %s rows%s in %d request%s, %s%s",
+            self._table,
+            "complete" if complete else "STOPPED before its end",
+            f"{self.rows:,}",
+            f", {volume(self.bytes)}" if self.bytes else "",
+            self._last_request,
+            "" if self._last_request == 1 else "s",
+            duration(time.monotonic() - self._began),
+            "".join(f"; {remark}" for remark in self.remarks),
+        )
+
+    def _outlook(self, window: Window) -> str:
+        if self._span is None or self._span.width <= timedelta():
+            return ""
+        share = min(1.0, (window.end - self._span.start) / self._span.width)
+        return f"; {share:.0%} of the span done{self._left(share)}"
+
+    def _left(self, share: float) -> str:
+        if not 0 < share < 1:
+            return ""
+        return f", about {duration((time.monotonic() - self._began) * (1 - share) / share)} left at this pace"
+
+
+def volume(size: int) -> str:
+    """``size`` in bytes for people: `12 kB`, `1.4 MB`."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"  # noqa: PLR2004 - a megabyte
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` for people: `42 s`, `7 min`, `3 h 05 min`."""
+    if seconds < 100:  # noqa: PLR2004 - under two minutes seconds read better
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"  # noqa: PLR2004

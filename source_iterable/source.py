@@ -1,0 +1,159 @@
+"""SourceIterable: what it answers to `check`, which tables it has, and how a read of them begins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import requests
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    Status,
+)
+from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable import timestamps
+from source_iterable.api import EXPORT_PATH, Api
+from source_iterable.config import Config
+from source_iterable.downloads import Backlog, Downloads, Unreadable
+from source_iterable.errors import Answer, key_error
+from source_iterable.streams import STREAMS, IterableStream
+from source_iterable.streams.base import AheadStream
+
+REFUSED = {requests.codes.unauthorized, requests.codes.forbidden}
+CHECK_SILENCE_SECONDS = 20.0
+
+
+class SourceIterable(AbstractSource):
+    """Iterable, as a source of tables."""
+
+    raise_exception_on_missing_stream = True  # a table that is gone is no success
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reading: Sequence[IterableStream] | None = None
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """The settings as they are; the CDK would write them, the key too, into a temporary file."""
+        return config
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Whether the settings can be used, the key is accepted, and it may export; if not, what to change."""
+        succeeded, message = self.check_connection(logger, config)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
+
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, str | None]:
+        """As `check`: whether it succeeded, and a sentence about it."""
+        try:
+            api = Api(Config.parse(config))
+            self._prove_key(api)
+            doubt = self._prove_export(api)
+        except AirbyteTracedException as error:
+            return False, error.message
+        except requests.RequestException as error:
+            return False, (
+                f"Iterable could not be reached at {api.url} ({type(error).__name__}). "
+                "Check the region and that this machine may connect there; if both are right, try again later."
+            )
+        if doubt:
+            logger.warning(doubt)
+        return True, doubt
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        """One object for each table; in a read, those that were prepared for it."""
+        if self._reading is not None:
+            return list(self._reading)
+        parsed = Config.parse(config)
+        api = Api(parsed)
+        return [table(parsed, api) for table in STREAMS]
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Read the selected tables one after the other, downloading ahead of the one that is emitted."""
+        parsed = Config.parse(config)
+        api = Api(parsed)
+        api.learn_time()
+        selected = {configured.stream.name: configured for configured in catalog.streams}
+        tables = {table.name: table for table in (table(parsed, api, None) for table in STREAMS)}
+        for name, configured in selected.items():
+            if name in tables:
+                tables[name].configured = configured
+        ahead = [table for name in selected if isinstance(table := tables.get(name), AheadStream)]
+        states = ConnectorStateManager(state=state)
+        downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
+        for table in ahead:
+            table.downloads = downloads
+        if "users" in selected:
+            logger.info(
+                "users: profiles last updated before %s are not read.",
+                timestamps.formatted(parsed.start_date),
+            )
+        self._reading = list(tables.values())
+        downloads.start()
+        try:
+            yield from super().read(logger, config, catalog, state)
+        finally:
+            downloads.stop()
+            self._reading = None
+
+    @staticmethod
+    def _prove_key(api: Api) -> None:
+        with api.ask_once("channels", silence=CHECK_SILENCE_SECONDS) as response:
+            if response.status_code in REFUSED:
+                raise key_error(Answer(response))
+            if not response.ok:
+                raise AirbyteTracedException(
+                    message=f"Iterable answered {Answer(response)} to a simple request. Try again later; "
+                    "if it stays so, see status.iterable.com."
+                )
+
+    @staticmethod
+    def _prove_export(api: Api) -> str | None:
+        """Raise if the key may not export; return what is in doubt, None for nothing."""
+        start = api.clock.now() - timedelta(days=1)
+        params = {
+            "dataTypeName": "emailSend",
+            "startDateTime": timestamps.for_export(start),
+            "endDateTime": timestamps.for_export(start + timedelta(seconds=1)),
+        }
+        try:
+            with api.ask_once(EXPORT_PATH, params, silence=CHECK_SILENCE_SECONDS) as response:
+                if response.status_code in REFUSED:
+                    raise AirbyteTracedException(
+                        message=f"Iterable accepts the API key, but not for exports ({Answer(response)}). Read-only, "
+                        "Mobile and JavaScript keys may not export: create a key of the type Server-side in Iterable "
+                        "under Integrations > API Keys and set it here."
+                    )
+                if response.status_code == requests.codes.too_many_requests:
+                    return "The API key is accepted; export permission not proven: the limit is in use."
+                if not response.ok:
+                    return (
+                        f"The API key is accepted; export permission not proven: Iterable answered {Answer(response)}."
+                    )
+        except requests.ReadTimeout:
+            return (
+                "The API key is accepted; export permission not proven: "
+                f"no answer within {CHECK_SILENCE_SECONDS:.0f} s."
+            )
+        return None
+
+
+def _backlog(table: AheadStream, states: ConnectorStateManager) -> Backlog[Any]:
+    """What ``table`` wants; a state that cannot be read fails this table when its turn comes, not the sync."""
+    try:
+        return table.backlog(states.get_stream_state(table.name, table.namespace))
+    except AirbyteTracedException as error:
+        return Unreadable(table.name, table.endpoint, error)

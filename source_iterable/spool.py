@@ -1,0 +1,227 @@
+"""A body on disk: copied as it comes off the wire, and proved whole before anybody reads a row of it.
+
+A spool is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the
+process, nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO
+
+import requests
+import urllib3
+
+from source_iterable.rows import MalformedLineError
+
+CHUNK = 1 << 18
+LONGEST_LINE = 64_000_000
+MOST_INFLATED = 1_000_000_000
+STEEPEST_INFLATION = 200
+
+Grow = Callable[[int], None]
+Check = Callable[[bytes], object]
+
+
+class BrokenBodyError(Exception):
+    """A body that did not end as its transport says it must."""
+
+
+class UnusableBodyError(Exception):
+    """A body that came whole but that no reader can be asked to take: too long a line, an inflating bomb."""
+
+
+class Spool:
+    """A body that came whole.
+
+    Attributes:
+        size: Bytes on the wire and on disk.
+        lines_read: Lines that are not blank.
+        malformed: The number, from 1, of the first line that ``check`` refused; None where all are well.
+    """
+
+    def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
+        self._file = file
+        self._compressed = compressed
+        self.size = 0
+        self.lines_read = 0
+        self.malformed: int | None = None
+
+    @classmethod
+    def receive(cls, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Spool:
+        """Copy the body of ``response`` to disk and prove it whole.
+
+        Args:
+            response: An answer that was asked for with `stream=True`.
+            check: Called with each line that is not blank; a MalformedLineError is noted in ``malformed``.
+            grow: Called with the size of each piece before it is written, and, negative, with what a broken
+                body gives back; may raise to give up.
+
+        Raises:
+            BrokenBodyError: If the body breaks off, or its compression does.
+            UnusableBodyError: If a line is longer than 64 MB, or the body inflates over 200 to 1 beyond 1 GB.
+            OSError: If the disk is full.
+        """
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in {"gzip", "identity"}:
+            raise UnusableBodyError(f"the body has the unknown encoding {encoding}")
+        # The file is closed on any error below, and by its reader otherwise.
+        spool = cls(tempfile.TemporaryFile(), compressed=encoding == "gzip")  # noqa: SIM115
+        lines = _Lines(check)
+        inflated = _Inflation() if encoding == "gzip" else None
+        try:
+            for piece in response.raw.stream(CHUNK, decode_content=False):
+                if grow is not None:
+                    grow(len(piece))
+                spool._file.write(piece)
+                spool.size += len(piece)
+                if inflated is None:
+                    lines.feed(piece)
+                else:
+                    for plain in inflated.feed(piece):
+                        lines.feed(plain)
+            if inflated is not None:
+                inflated.end()
+            lines.end()
+            spool._file.seek(0)
+        except (urllib3.exceptions.HTTPError, zlib.error, BrokenBodyError) as error:
+            spool.close()
+            if grow is not None:
+                grow(-spool.size)
+            raise BrokenBodyError(_reason(error)) from error
+        except BaseException:
+            spool.close()
+            raise
+        finally:
+            response.close()
+        spool.lines_read, spool.malformed = lines.count, lines.malformed
+        return spool
+
+    @classmethod
+    def keep(cls, lines: Iterable[bytes]) -> Spool:
+        """Put ``lines`` on disk, all of them before anybody reads one."""
+        spool = cls(tempfile.TemporaryFile(), compressed=False)  # noqa: SIM115
+        try:
+            for line in lines:
+                spool.size += spool._file.write(line + b"\n")
+                spool.lines_read += 1
+            spool._file.seek(0)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines that are not blank, without their ends; the spool is closed after the last."""
+        with self._reader() as reader:
+            for line in reader:
+                if not line.isspace():
+                    yield line.rstrip(b"\r\n")
+
+    def read(self) -> bytes:
+        """The whole body, for answers that are small by nature; the spool is closed after it."""
+        with self._reader() as reader:
+            return reader.read()
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._file.close()
+
+    def _reader(self) -> io.BufferedReader:
+        if not self._compressed:
+            return io.BufferedReader(self._file, 1 << 20)  # type: ignore[arg-type] # it can readinto
+        return _Owning(gzip.GzipFile(fileobj=self._file), self._file)
+
+
+class _Owning(io.BufferedReader):
+    """A buffered reader of a decompressor that closes the file beneath it too."""
+
+    def __init__(self, raw: gzip.GzipFile, file: IO[bytes]) -> None:
+        super().__init__(raw, 1 << 20)
+        self._beneath = file
+
+    def close(self) -> None:
+        super().close()
+        self._beneath.close()
+
+
+class _Inflation:
+    """Gunzips pieces, in steps of bounded size, and watches how much comes of how little."""
+
+    def __init__(self) -> None:
+        self._gunzip = zlib.decompressobj(31)
+        self._started = False
+        self._taken = 0
+        self._given = 0
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        self._taken += len(piece)
+        rest = piece
+        while rest:
+            if self._gunzip.eof:  # one member may follow another
+                self._gunzip = zlib.decompressobj(31)
+            self._started = True
+            plain = self._gunzip.decompress(rest, 4 * CHUNK)
+            rest = self._gunzip.unused_data if self._gunzip.eof else self._gunzip.unconsumed_tail
+            self._given += len(plain)
+            if self._given > max(MOST_INFLATED, STEEPEST_INFLATION * self._taken):
+                raise UnusableBodyError(f"the body inflates to more than {STEEPEST_INFLATION} times its size")
+            yield plain
+
+    def end(self) -> None:
+        if self._started and not self._gunzip.eof:
+            raise BrokenBodyError("the compressed body ends early")
+
+
+class _Lines:
+    """Cuts pieces into lines, counts them and has each checked; keeps at most one unfinished line."""
+
+    def __init__(self, check: Check | None) -> None:
+        self._check = check
+        self._begun: list[bytes] = []
+        self._begun_size = 0
+        self.count = 0
+        self.malformed: int | None = None
+
+    def feed(self, piece: bytes) -> None:
+        if self._check is None:
+            return
+        first, *others = piece.split(b"\n")
+        self._begun.append(first)
+        self._begun_size += len(first)
+        if self._begun_size > LONGEST_LINE:
+            raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
+        if others:
+            self._line(b"".join(self._begun))
+            *whole, last = others
+            for line in whole:
+                self._line(line)
+            self._begun, self._begun_size = [last], len(last)
+
+    def end(self) -> None:
+        if self._begun_size:
+            self._line(b"".join(self._begun))
+
+    def _line(self, line: bytes) -> None:
+        if not line or line.isspace() or self._check is None:
+            return
+        self.count += 1
+        try:
+            self._check(line.rstrip(b"\r"))
+        except MalformedLineError:
+            if self.malformed is None:
+                self.malformed = self.count
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return "nothing came for too long"
+    if isinstance(error, BrokenBodyError):
+        return str(error)
+    if isinstance(error, zlib.error):
+        return "the compressed body is damaged"
+    return "the connection was lost"

@@ -1,0 +1,220 @@
+"""What all tables share: how they ask, how they read an answer, which columns their records have."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+import requests
+from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteStream, FailureType, SyncMode
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
+from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
+from airbyte_cdk.sources.utils.slice_logger import SliceLogger
+
+from source_iterable import columns
+from source_iterable.api import Api
+from source_iterable.config import Config
+from source_iterable.downloads import Backlog, Downloads, Piece
+from source_iterable.errors import Attempts, failure
+from source_iterable.progress import Progress
+from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, parse
+
+Slice = Mapping[str, Any]
+
+
+class IterableStream(HttpStream, ABC):
+    """A table: an endpoint whose answer holds rows under one key.
+
+    Attributes:
+        endpoint: The path below `/api/`.
+        records_key: The key of the answer that holds the rows.
+        configured: What the user selected; None outside a read.
+    """
+
+    endpoint: ClassVar[str]
+    records_key: ClassVar[str] = ""
+    # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
+    is_resumable = False
+
+    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
+        self.config = config
+        self.api = api
+        self.configured = configured
+        self.progress = Progress(self.name)
+        self._attempts = self.attempts("the listing")
+        self._state: MutableMapping[str, Any] = {}
+        self._page: tuple[requests.Response, Row] | None = None
+        super().__init__()
+        self._http_client = api.client(self.name, self._attempts)
+
+    @property
+    def url_base(self) -> str:
+        """The API's address."""
+        return self.api.url
+
+    def path(
+        self,
+        *,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The endpoint."""
+        return self.endpoint
+
+    def request_headers(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """The headers of every request."""
+        return self.api.headers()
+
+    def request_kwargs(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """How requests are sent."""
+        return self.api.request_options(self.endpoint)
+
+    def get_error_handler(self) -> ErrorHandler:
+        """What to make of answers."""
+        return self._attempts
+
+    def get_backoff_strategy(self) -> BackoffStrategy:
+        """How long to wait before another try."""
+        return self._attempts
+
+    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        """One answer holds everything."""
+        return None
+
+    def parse_response(
+        self,
+        response: requests.Response,
+        *,
+        stream_state: Mapping[str, Any],
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Iterable[Row]:
+        """The rows of an answer, as they were sent."""
+        rows = self.body(response).get(self.records_key)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise self.unexpected(f"no list of objects under '{self.records_key}'")
+        return rows
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The records of the table."""
+        for row in self.rows(sync_mode, stream_slice):
+            self.progress.rows += 1
+            yield self.columns.record(row)
+
+    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
+        """The rows of all pages, as they were sent."""
+        self.api.require_key(self.name)
+        yield from super().read_records(sync_mode, stream_slice=stream_slice)  # type: ignore[misc]
+
+    def read(
+        self,
+        configured_stream: ConfiguredAirbyteStream,
+        logger: Any,
+        slice_logger: SliceLogger,
+        stream_state: MutableMapping[str, Any],
+        state_manager: ConnectorStateManager,
+        internal_config: InternalConfig,
+    ) -> Iterator[StreamData | AirbyteMessage]:
+        """Read the table as the CDK does, and tell at the end what became of it."""
+        self.progress.begin()
+        complete = False
+        try:
+            yield from super().read(
+                configured_stream, logger, slice_logger, stream_state, state_manager, internal_config
+            )
+            complete = True
+        finally:
+            self.progress.summary(complete=complete)
+
+    def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is cached as well
+        """The table's columns."""
+        return self.schema
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        """The JSON schema of the table."""
+        return columns.schema(self.name)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns that records may have: the selected ones, always the key and the cursor among them."""
+        own = columns.properties(self.name)
+        selected = self.configured.stream.json_schema.get("properties") if self.configured else None
+        if not selected:
+            return Columns(own)
+        known = selected.get(REST, {}).get(KNOWN, ())
+        chosen = {name: own.get(name, column) for name, column in selected.items()}
+        needed = [*(name for path in self._wrapped_primary_key(self.primary_key) or [] for name in path)]
+        needed += self._wrapped_cursor_field()
+        chosen |= {name: own[name] for name in needed if name in own}
+        return Columns(chosen, known)
+
+    def body(self, response: requests.Response) -> Row:
+        """The JSON object that an answer holds; its spool is read once."""
+        if self._page is None or self._page[0] is not response:
+            try:
+                self._page = (response, parse(response.raw.read()))
+            except MalformedLineError as error:
+                raise self.unexpected("no JSON object") from error
+        return self._page[1]
+
+    def attempts(self, subject: str, **how: Any) -> Attempts:
+        """The attempts at requests of this table."""
+        return Attempts(self.name, subject, on_answer=self.progress.answered, on_refused=self.api.note_refusal, **how)
+
+    def unexpected(self, trouble: str) -> Exception:
+        """The error for an answer that is not what Iterable documents."""
+        return failure(
+            self.name,
+            f"Iterable's answer holds {trouble}, which is not as documented. Report this with the log of the sync.",
+            trouble,
+            FailureType.system_error,
+        )
+
+
+class AheadStream(IterableStream, ABC):
+    """A table whose bodies are downloaded ahead of their emission.
+
+    Attributes:
+        downloads: The look-ahead of the sync; None where the table is read by itself.
+    """
+
+    downloads: Downloads | None = None
+
+    def backlog(self, state: Mapping[str, Any]) -> Backlog[Any]:
+        """What the table wants downloaded, given its saved state."""
+        raise NotImplementedError
+
+    def taken(self) -> Iterator[Piece[Any]]:
+        """What was wanted, in order, as it arrives."""
+        if self.downloads is not None:
+            yield from self.downloads.take(self.name)
+            return
+        downloads = Downloads([self.backlog(self.state)], self.config.spool_bytes)
+        downloads.start()
+        try:
+            yield from downloads.take(self.name)
+        finally:
+            downloads.stop()

@@ -1,0 +1,237 @@
+"""Tables of the export endpoint: windowed and incremental.
+
+`GET export/data.json` (https://api.iterable.com/api/docs#export_exportDataJson) answers with the rows of a
+half-open span of time, unordered, one JSON object a line. State is two moments: the cursor, which is the
+end of the last window delivered whole, and `settled`, before which no late row is expected; a sync starts
+at the latter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_iterable import timestamps
+from source_iterable.api import EXPORT_PATH
+from source_iterable.downloads import Grow, Piece, Windows
+from source_iterable.errors import TRIES, TooMuchError, failure
+from source_iterable.rows import MalformedLineError, Row, parse
+from source_iterable.spool import Spool
+from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.windows import Width, Window
+
+SETTLED = "settled"
+READINGS = 3  # how often a window with a malformed line is read
+
+
+class ExportStream(AheadStream, ABC):
+    """A table of `export/data.json`.
+
+    Attributes:
+        data_type: Iterable's name of the rows.
+        cursor_field: The field whose moment the windows are cut by.
+        awaits_late_rows: Whether plain append leaves the last lookback window to a later sync, so that
+            nothing is appended twice.
+        ends_open: Whether a full refresh ends with a window that is open towards the future, asked for when
+            all others were delivered: what changes meanwhile moves there.
+    """
+
+    endpoint = EXPORT_PATH
+    is_resumable = True
+    data_type: ClassVar[str]
+    cursor_field: ClassVar[str]
+    awaits_late_rows = True
+    ends_open = False
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """`{cursor_field: end of the last window delivered whole, "settled": ...}`."""
+        return self._state
+
+    @state.setter
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        self._state = value
+
+    def backlog(self, state: Mapping[str, Any]) -> Windows:
+        """The windows from ``state`` to the present.
+
+        Raises:
+            AirbyteTracedException: A config_error if ``state`` cannot be read.
+        """
+        span = self.span(state)
+        ends_open = self.ends_open and self._is_full_refresh and span is not None and not self.config.end_date
+        last = self.open_window if ends_open else None
+        return Windows(self.name, self.endpoint, span, Width(self.config.window), self.download, last)
+
+    def span(self, state: Mapping[str, Any]) -> Window | None:
+        """From where to where this sync reads; None for nothing.
+
+        Raises:
+            AirbyteTracedException: A config_error if ``state`` cannot be read.
+        """
+        now = self.api.clock.fixed()
+        settled, cursor = self._saved(state)
+        latest = max((moment for moment in (settled, cursor) if moment is not None), default=None)
+        if latest is not None and latest > now:
+            self.progress.remark(
+                f"the saved state ({timestamps.formatted(latest)}) lies in the future: nothing is read. "
+                "Reset the table if its state was set by hand."
+            )
+            return None
+        start = timestamps.whole_second(max(self.config.start_date, settled or self.config.start_date))
+        end = now - self.config.lookback if self._appends and self.awaits_late_rows else now
+        if self.config.end_date is not None:
+            end = min(end, self.config.end_date)
+        return Window(start, end) if start < end else None
+
+    def open_window(self) -> Window:
+        """From the sync's present to beyond the real one: what changed since the sync began."""
+        return Window(self.api.clock.fixed(), self.api.clock.now() + timedelta(days=1))
+
+    def stream_slices(
+        self,
+        *,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[Slice]:
+        """The windows, each when it was downloaded whole."""
+        span = self.span(self.state)
+        self.progress.begin(span)
+        for piece in self.taken():
+            yield {"window": str(piece.what), "piece": piece}
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The records of one downloaded window; the state moves when the last one has left."""
+        if stream_slice is None:
+            return
+        piece: Piece[Window] = stream_slice["piece"]
+        window, spool = piece.what, piece.body
+        following = timestamps.formatted(window.end)[:19]
+        rows = 0
+        for line in spool.lines():
+            try:
+                row = parse(line)
+            except MalformedLineError:
+                record = self.unparsed(line)
+            else:
+                # A row on the end bound belongs to the next window, whether or not the server sends it here too.
+                if (timestamps.rfc3339(row.get(self.cursor_field)) or "")[:19] == following:
+                    continue
+                record = self.columns.record(row, self.added(row))
+            rows += 1
+            yield record
+        if spool.malformed is not None:
+            self.progress.remark(f"{window} holds lines that are no JSON, the first is line {spool.malformed}")
+        self._state = self._state_after(window)
+        self.progress.window_done(window, rows, spool.size, piece.seconds)
+
+    def added(self, row: Row) -> Row:
+        """The columns that the connector adds to a row."""
+        return {}
+
+    def unparsed(self, line: bytes) -> Row:
+        """The record of a line that is no JSON object, also after it was read again."""
+        raise NotImplementedError
+
+    def refuse_malformed(self, window: Window, line: int) -> None:
+        """Called for a malformed line that persists, before anything of the window is emitted."""
+
+    def download(self, window: Window, tries: int, grow: Grow) -> Spool:
+        """The body of ``window``, whole; called on a thread of the look-ahead.
+
+        Raises:
+            TooMuchError: If the server could not deliver it, met ``tries`` times.
+            AirbyteTracedException: If asking for less would not help.
+        """
+        for reading in range(1, READINGS + 1):
+            spool = self._export(window, tries, grow)
+            if spool.malformed is None:
+                break
+            if reading < READINGS:
+                spool.close()
+                grow(-spool.size)
+        if spool.malformed is not None:
+            self.refuse_malformed(window, spool.malformed)
+        return spool
+
+    def _export(self, window: Window, tries: int, grow: Grow) -> Spool:
+        params = {
+            "dataTypeName": self.data_type,
+            "startDateTime": timestamps.for_export(window.start),
+            "endDateTime": timestamps.for_export(window.end),
+        }
+        attempts = self.attempts(
+            f"the export of {window}",
+            tries=TRIES if window.is_least else tries,
+            give_up=None if window.is_least else TooMuchError,
+            receive=lambda response: Spool.receive(response, check=parse, grow=grow),
+        )
+        try:
+            spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
+        except TooMuchError as error:
+            if window.is_least:  # larger than all the room on disk
+                raise failure(
+                    self.name,
+                    f"the export of {window} is larger than the room for spooled bodies. "
+                    "Raise ITERABLE_SPOOL_MEGABYTES.",
+                    str(error),
+                    FailureType.config_error,
+                ) from error
+            self.logger.info("%s: %s could not be delivered at once: %s. Asking for less.", self.name, window, error)
+            raise
+        return spool
+
+    @property
+    def _is_full_refresh(self) -> bool:
+        return self.configured is None or self.configured.sync_mode is SyncMode.full_refresh
+
+    @property
+    def _appends(self) -> bool:
+        return (
+            self.configured is not None
+            and self.configured.sync_mode is SyncMode.incremental
+            and self.configured.destination_sync_mode is DestinationSyncMode.append
+        )
+
+    def _state_after(self, window: Window) -> MutableMapping[str, Any]:
+        settled, _ = self._saved(self._state)
+        now = self.api.clock.fixed()
+        end = min(window.end, now)
+        reached = min(end, now - self.config.lookback)
+        return {
+            self.cursor_field: timestamps.formatted(end),
+            SETTLED: timestamps.formatted(max(reached, settled) if settled else reached),
+        }
+
+    def _saved(self, state: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+        """The settled moment and the cursor of ``state``; a state without the former, from elsewhere, is given one."""
+        cursor = self._moment(state, self.cursor_field)
+        settled = self._moment(state, SETTLED)
+        if settled is None and cursor is not None:
+            settled = cursor - min(self.config.lookback, cursor - timestamps.EPOCH, key=timedelta.total_seconds)
+        return settled, cursor
+
+    def _moment(self, state: Mapping[str, Any], key: str) -> datetime | None:
+        if state.get(key) is None:
+            return None
+        try:
+            return timestamps.moment(state[key])
+        except ValueError:
+            raise failure(
+                self.name,
+                f"the saved state holds no moment under '{key}'. Reset this table's state.",
+                "unreadable state",
+                FailureType.config_error,
+            ) from None

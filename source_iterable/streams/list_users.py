@@ -1,0 +1,133 @@
+"""The table of list members: `GET lists/getUsers`, one list a request, one member a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from airbyte_cdk.models import FailureType, SyncMode
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_iterable.api import LIST_USERS_PATH, REQUESTS_PER_MINUTE
+from source_iterable.downloads import Grow, Lists, Piece
+from source_iterable.errors import Rejected, TooMuchError, failure
+from source_iterable.progress import duration
+from source_iterable.rows import MalformedLineError, Row, parse
+from source_iterable.spool import Spool
+from source_iterable.streams.base import AheadStream, Slice
+
+
+class ListUsers(AheadStream):
+    """Members of lists, as they are now."""
+
+    endpoint = LIST_USERS_PATH
+    primary_key = ["email", "listId"]  # noqa: RUF012 - the CDK's property is replaced
+
+    def backlog(self, state: Mapping[str, Any]) -> Lists:
+        """All lists of the project."""
+        return Lists(self.name, self.endpoint, self.list_ids, self.download)
+
+    def list_ids(self) -> Sequence[int]:
+        """The ids of all lists, in order; called on a thread of the look-ahead."""
+        response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
+        try:
+            lists = parse(response.raw.read()).get("lists")
+        except MalformedLineError as error:
+            raise self.unexpected("no JSON object") from error
+        if not isinstance(lists, list):
+            raise self.unexpected("no list under 'lists'")
+        ids = sorted({entry["id"] for entry in lists if isinstance(entry, dict) and isinstance(entry.get("id"), int)})
+        rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
+        self.logger.info(
+            "%s: %d lists, one request each; at %g requests a minute that takes %s at the least.",
+            self.name, len(ids), rate, duration(60 * len(ids) / rate),
+        )  # fmt: skip
+        self._of = len(ids)
+        return ids
+
+    def stream_slices(
+        self,
+        *,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[Slice]:
+        """The lists, each when it was downloaded whole."""
+        skipped: list[Skipped] = []
+        for number, piece in enumerate(self.taken(), start=1):
+            if isinstance(piece.body, Skipped):
+                skipped.append(piece.body)
+                self.progress.remark(f"list {piece.what} skipped: {piece.body.reason}")
+            else:
+                yield {"listId": piece.what, "number": number, "piece": piece}
+        if skipped and len(skipped) == self._of:
+            raise failure(
+                self.name,
+                f"none of the {len(skipped)} lists could be read; for the last one {skipped[-1].reason}. "
+                "Ask Iterable's support about it, naming the endpoint lists/getUsers.",
+                skipped[-1].reason,
+                FailureType.system_error,
+            )
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The members of one downloaded list."""
+        if stream_slice is None:
+            return
+        piece: Piece[int] = stream_slice["piece"]
+        rows = 0
+        for line in piece.body.lines():
+            yield self.member(line, piece.what)
+            rows += 1
+        self.progress.part_done(
+            f"list {piece.what}", rows, piece.body.size, piece.seconds, stream_slice["number"], self._of
+        )
+
+    def member(self, line: bytes, list_id: int) -> Row:
+        """The record of a line: an e-mail address or, in some projects, a user id; text as it was sent."""
+        text = line.decode("utf-8", "replace")
+        return self.columns.record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
+
+    def download(self, list_id: int, grow: Grow) -> Spool | Skipped:
+        """The members of a list, whole; called on a thread of the look-ahead.
+
+        A list is skipped only for an answer about that list that repeats.
+        """
+        attempts = self.attempts(
+            f"list {list_id}",
+            rejects={400, 404, 500},
+            receive=lambda response: Spool.receive(response, check=_any_line, grow=grow),
+        )
+        try:
+            spool: Spool = self.api.get(self.endpoint, {"listId": list_id}, attempts, self.name).raw  # type: ignore[assignment]
+        except Rejected as rejected:
+            return Skipped(f"Iterable answers {rejected.answer}, also when asked again")
+        except TooMuchError as error:
+            raise failure(
+                self.name,
+                f"list {list_id} is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
+                str(error),
+                FailureType.config_error,
+            ) from error
+        return spool
+
+
+class Skipped:
+    """What stands for a list that Iterable cannot give."""
+
+    size = 0
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def close(self) -> None:
+        """Nothing lies on disk."""
+
+
+def _any_line(line: bytes) -> None:
+    """Every line is a member."""

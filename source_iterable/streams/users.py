@@ -1,0 +1,84 @@
+"""The table of people's profiles, with the project's own fields as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable import columns
+from source_iterable.errors import failure
+from source_iterable.rows import MalformedLineError, parse
+from source_iterable.streams.export import ExportStream
+from source_iterable.windows import Window
+
+FIELDS_PATH = "users/getFields"
+
+
+class Users(ExportStream):
+    """People's profiles, in their present state."""
+
+    data_type = "user"
+    cursor_field = "profileUpdatedAt"
+    # An export shows a profile's present version only: one that changes often would never settle.
+    awaits_late_rows = False
+    ends_open = True
+
+    @property
+    def primary_key(self) -> str:
+        """`email`, or `itblUserId` in projects that do not identify people by e-mail.
+
+        Those have `userListIds` where the others have `emailListIds`
+        (https://support.iterable.com/hc/en-us/articles/9216719179796).
+        """
+        if self.configured is not None:
+            selected = self.configured.primary_key or self.configured.stream.source_defined_primary_key
+            return selected[0][0] if selected else "email"
+        return "itblUserId" if "userListIds" in self.fields and "emailListIds" not in self.fields else "email"
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        """The documented columns and the project's own; in a read, those that were discovered."""
+        if self.configured is None:
+            return columns.schema(self.name, self.fields)
+        discovered: Mapping[str, Any] = self.configured.stream.json_schema
+        return discovered if discovered.get("properties") else columns.schema(self.name)
+
+    @cached_property
+    def fields(self) -> Mapping[str, str]:
+        """The project's profile fields and their types; none, with a warning, where the key may not ask."""
+        try:
+            response = self.api.get(FIELDS_PATH, {}, self.attempts("the list of profile fields"), self.name)
+        except AirbyteTracedException as error:
+            if error.failure_type is not FailureType.config_error:
+                raise
+            self.logger.warning(
+                "%s: the key may not ask for the project's profile fields (%s): only the documented columns are "
+                "offered, the project's own fields arrive in dataFields.",
+                self.name, FIELDS_PATH,
+            )  # fmt: skip
+            return {}
+        return self._told(response)
+
+    def refuse_malformed(self, window: Window, line: int) -> None:
+        """A profile that cannot be read cannot be keyed: the table stops before it."""
+        raise failure(
+            self.name,
+            f"the export of {window} holds a line that is no JSON, line {line}, also when read again. "
+            "Nothing of this window was delivered. Report the window and the line to Iterable's support.",
+            "malformed line",
+            FailureType.system_error,
+        )
+
+    def _told(self, response: requests.Response) -> Mapping[str, str]:
+        try:
+            fields = parse(response.raw.read()).get("fields")
+        except MalformedLineError as error:
+            raise self.unexpected("no JSON object") from error
+        if not isinstance(fields, dict):
+            raise self.unexpected("no object under 'fields'")
+        return {name: kind for name, kind in fields.items() if isinstance(kind, str)}

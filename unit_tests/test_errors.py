@@ -1,0 +1,197 @@
+import io
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable.errors import Answer, Attempts, Rejected, TooMuchError, masked, retry_after
+
+GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    response.raw = urllib3.HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False, decode_content=False)
+    return response
+
+
+def attempts(**how: Any) -> Attempts:
+    return Attempts("email_send", "the export of A to B", **how)
+
+
+def retried(met: Attempts, problem: requests.Response | Exception) -> None:
+    assert met.interpret_response(problem).response_action is ResponseAction.RETRY
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (401, b'{"code":"BadApiKey","msg":"Invalid API key"}', FailureType.config_error, "HTTP 401 BadApiKey"),
+        (403, b'{"code":"Forbidden","msg":"no"}', FailureType.config_error, "Server-side"),
+        (400, b'{"code":"BadParams","msg":"bad"}', FailureType.system_error, "HTTP 400 BadParams"),
+        (404, b"<html>Action not found</html>", FailureType.system_error, "HTTP 404"),
+        (414, b"URI length exceeds the configured limit", FailureType.system_error, "HTTP 414"),
+        (302, b"", FailureType.system_error, "redirect"),
+    ],
+)
+def test_answers_that_another_try_does_not_change(status: int, body: bytes, kind: FailureType, words: str) -> None:
+    with pytest.raises(AirbyteTracedException) as error:
+        attempts().interpret_response(answer(status, body))
+
+    assert error.value.failure_type is kind
+    assert words in str(error.value.message)
+    assert str(error.value.message).startswith("email_send: ")
+    assert str(error.value.message).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        pytest.param(lambda: answer(500, GENERIC), id="500"),
+        pytest.param(lambda: answer(502, b"<html>Bad gateway</html>"), id="502"),
+        pytest.param(lambda: answer(503), id="503"),
+        pytest.param(requests.ReadTimeout, id="silence"),
+        pytest.param(lambda: requests.ConnectionError("('Connection aborted.', reset)"), id="reset"),
+    ],
+)
+def test_trouble_of_the_server_is_met_five_times(problem: Any) -> None:
+    met = attempts()
+    for _ in range(4):
+        retried(met, problem())
+
+    with pytest.raises(AirbyteTracedException, match="5 times") as error:
+        met.interpret_response(problem())
+
+    assert error.value.failure_type is FailureType.transient_error
+
+
+@pytest.mark.parametrize(
+    "problem", [requests.ConnectTimeout(), requests.exceptions.SSLError(), requests.ConnectionError("name resolution")]
+)
+def test_a_network_that_is_down_is_met_longer_and_never_by_asking_for_less(problem: Exception) -> None:
+    met = attempts(tries=1, give_up=TooMuchError)
+    for _ in range(7):
+        retried(met, problem)
+
+    with pytest.raises(AirbyteTracedException, match="8 times") as error:
+        met.interpret_response(problem)
+
+    assert error.value.failure_type is FailureType.transient_error
+
+
+def test_an_export_that_breaks_twice_is_too_much() -> None:
+    met = attempts(tries=2, give_up=TooMuchError)
+    retried(met, requests.ReadTimeout())
+
+    with pytest.raises(TooMuchError, match="too long"):
+        met.interpret_response(requests.ReadTimeout())
+
+
+def test_waits_for_the_limit_grow_and_end_after_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    met = attempts()
+    waits: list[float | None] = []
+
+    with caplog.at_level("INFO"):
+        for _ in range(11):
+            limited = answer(429)
+            retried(met, limited)
+            waits.append(met.backoff_time(limited, 1))
+    with pytest.raises(AirbyteTracedException, match="rate limit") as error:
+        met.interpret_response(answer(429))
+
+    # the CDK sleeps a second more than it is told
+    assert waits == [14, 29, *[59] * 9]
+    assert error.value.failure_type is FailureType.transient_error
+    assert len([record for record in caplog.records if "waiting" in record.message]) == len(waits)
+
+
+def test_retry_after_is_obeyed_and_named_when_it_is_too_long() -> None:
+    met = attempts()
+    retried(met, limited := answer(429, Retry_After="37"))
+    assert met.backoff_time(limited, 1) == 36
+
+    with pytest.raises(AirbyteTracedException, match="wait 3600 s"):
+        met.interpret_response(answer(429, Retry_After="3600"))
+
+
+def test_other_failures_leave_the_waiting_to_the_cdk() -> None:
+    met = attempts()
+    retried(met, answer(429))
+    retried(met, problem := answer(503))
+
+    assert met.backoff_time(problem, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry_After": "30"}, 30.0),
+        ({"Retry_After": "Wed, 21 Oct 2015 07:28:30 GMT", "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 30.0),
+        ({"Retry_After": "Wed, 21 Oct 2015 07:28:30 GMT"}, 0.0),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(answer(429, **headers)) == seconds
+
+
+@pytest.mark.parametrize(("status", "tries"), [(400, 1), (404, 1), (500, 3)])
+def test_an_answer_about_one_list_is_told_as_such(status: int, tries: int) -> None:
+    met = attempts(rejects={400, 404, 500})
+    for _ in range(tries - 1):
+        retried(met, answer(status, GENERIC))
+
+    with pytest.raises(Rejected, match=f"HTTP {status} GenericError"):
+        met.interpret_response(answer(status, GENERIC))
+
+
+def test_a_gateway_that_fails_says_nothing_about_a_list() -> None:
+    met = attempts(rejects={400, 404, 500})
+    for _ in range(4):
+        retried(met, answer(503))
+
+    with pytest.raises(AirbyteTracedException, match="5 times"):
+        met.interpret_response(answer(503))
+
+
+def test_a_success_forgets_earlier_failures() -> None:
+    met = attempts()
+    for _ in range(10):
+        retried(met, answer(503))
+        whole = answer(200, b"{}")
+        assert met.interpret_response(whole).response_action is ResponseAction.SUCCESS
+        assert whole.raw.read() == b"{}"
+
+
+def test_huge_error_bodies_are_read_in_part() -> None:
+    assert len(Answer(answer(500, b"x" * 10_000_000)).text) <= 64_000
+
+
+def test_addresses_in_error_texts_are_masked() -> None:
+    body = b'{"code":"BadParams","msg":"no user ann.b+c@example.com <zoe@example.org>, sorry"}'
+
+    with pytest.raises(AirbyteTracedException) as error:
+        attempts().interpret_response(answer(400, body))
+
+    assert error.value.internal_message == "HTTP 400 BadParams: no user ***@*** <***@***>, sorry"
+    assert "@example" not in str(error.value.message)
+
+
+def test_long_error_texts_are_cut() -> None:
+    assert len(masked("word " * 1000)) == 500
+
+
+def test_a_full_disk_is_named() -> None:
+    def full(_: requests.Response) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(AirbyteTracedException, match="No space left on device"):
+        attempts(receive=full).interpret_response(answer(200))

@@ -1,0 +1,212 @@
+"""The documentation says what the code does: its tables, settings and examples are compared with it."""
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from source_iterable.api import Api
+from source_iterable.config import Config
+from source_iterable.streams import STREAMS, IterableStream
+from source_iterable.streams.export import ExportStream
+from source_iterable.streams.users import Users
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "source_iterable"
+SPEC = json.loads((PACKAGE / "spec.json").read_text("utf-8"))["connectionSpecification"]
+README, PAGE, ARCHITECTURE, CONTRIBUTING = (
+    (ROOT / name).read_text("utf-8")
+    for name in ("README.md", "docs/iterable.md", "docs/architecture.md", "CONTRIBUTING.md")
+)
+TABLES = [table.__name__ for table in STREAMS]
+HEADINGS = [
+    "# Iterable",
+    "## Prerequisites",
+    "## Setup guide",
+    "## Set up Iterable",
+    "### For Airbyte Cloud:",
+    "### For Airbyte Open Source:",
+    "## Supported sync modes",
+    "## Supported Streams",
+    "### Performance considerations",
+    "## Data type map",
+    "## Limitations & Troubleshooting",
+    "## IP allow list",
+    "## Changelog",
+]
+
+Row = Mapping[str, str]
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below ``heading``, up to the next one of its rank or a higher one."""
+    rank = len(heading) - len(heading.lstrip("#"))
+    _, _, below = text.partition(f"\n{heading}\n")
+    assert below, f"no heading {heading!r}"
+    return re.split(rf"(?m)^#{{1,{rank}}} ", below)[0]
+
+
+def rows(text: str, heading: str, key: str) -> dict[str, Row]:
+    """The rows of the table below ``heading`` whose first column is ``key``, by their first cell's code."""
+    lines = [line for line in section(text, heading).splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    start = next(number for number, row in enumerate(cells) if row[0] == key)
+    columns = [column.lower() for column in cells[start]]
+    found: dict[str, Row] = {}
+    for row in cells[start + 2 :]:
+        if not row[0].startswith("`"):
+            break
+        assert len(row) == len(columns), row
+        assert codes(row[0])[0] not in found, row
+        found[codes(row[0])[0]] = dict(zip(columns, row, strict=True))
+    return found
+
+
+def codes(cell: str) -> list[str]:
+    """What stands in back quotes in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def primary_key(table: IterableStream) -> list[str]:
+    key = table.primary_key
+    return [key] if isinstance(key, str) else [str(part) for part in key or []]
+
+
+@pytest.fixture(params=STREAMS, ids=TABLES)
+def table(request: pytest.FixtureRequest, api: Api, config: Config) -> IterableStream:
+    return request.param(config, api)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("text", "heading", "key"),
+    [(README, "## Tables", "table"), (PAGE, "## Supported Streams", "Stream")],
+    ids=["README", "page"],
+)
+class TestTables:
+    def test_lists_every_table_in_catalog_order(
+        self, text: str, heading: str, key: str, api: Api, config: Config
+    ) -> None:
+        assert list(rows(text, heading, key)) == [stream(config, api).name for stream in STREAMS]
+
+    def test_tells_key_cursor_and_endpoint(self, text: str, heading: str, key: str, table: IterableStream) -> None:
+        row = rows(text, heading, key)[table.name]
+
+        if isinstance(table, Users):  # the key depends on the project
+            assert codes(row["primary key"]) == ["email", "itblUserId"]
+        else:
+            assert codes(row["primary key"]) == primary_key(table)
+        assert codes(row["cursor"]) == ([table.cursor_field] if table.cursor_field else [])
+        endpoints = [code.removeprefix("GET ") for code in codes(row[list(row)[-1]])]
+        assert endpoints[0] == table.endpoint
+
+    def test_says_what_a_row_is(self, text: str, heading: str, key: str, table: IterableStream) -> None:
+        assert list(rows(text, heading, key)[table.name].values())[1].startswith(("a ", "an "))
+
+
+def test_readme_tells_the_data_type_of_export_tables(table: IterableStream) -> None:
+    told = codes(rows(README, "## Tables", "table")[table.name]["endpoint"])[1:]
+
+    assert told == ([table.data_type] if isinstance(table, ExportStream) else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "heading", "key"),
+    [(README, "## Settings", "setting"), (PAGE, "### Settings", "Setting")],
+    ids=["README", "page"],
+)
+class TestSettings:
+    def test_lists_every_setting_in_the_order_of_the_form(self, text: str, heading: str, key: str) -> None:
+        form = sorted(SPEC["properties"], key=lambda name: SPEC["properties"][name]["order"])
+
+        assert list(rows(text, heading, key)) == form
+
+    @pytest.mark.parametrize("name", SPEC["properties"])
+    def test_tells_default_and_bounds(self, text: str, heading: str, key: str, name: str) -> None:
+        row, setting = rows(text, heading, key)[name], SPEC["properties"][name]
+
+        assert row["default"] == default(name, setting)
+        assert row["values"] == values(setting)
+        assert row.get("form title", setting["title"]) == setting["title"]
+
+
+def default(name: str, setting: Mapping[str, Any]) -> str:
+    if name in SPEC["required"]:
+        return "required"
+    return f"`{setting['default']}`" if "default" in setting else "none"
+
+
+def values(setting: Mapping[str, Any]) -> str:
+    if "enum" in setting:
+        return ", ".join(f"`{value}`" for value in setting["enum"])
+    if "minimum" in setting:
+        return f"{setting['minimum']} to {setting['maximum']}"
+    return "a date" if "pattern" in setting else "text"
+
+
+def test_readme_lists_every_environment_variable_with_its_default() -> None:
+    source = (PACKAGE / "config.py").read_text("utf-8")
+    used = set(re.findall(r'"(ITERABLE_[A-Z_]+)"', source))
+    told = rows(README, "## Settings", "variable")
+
+    assert set(told) == used | {"TMPDIR"}
+    config = Config.parse({"api_key": "k", "start_date": "2024-01-01"}, {})
+    assert float(codes(told["ITERABLE_SPOOL_MEGABYTES"]["default"])[0]) * 1_000_000 == config.spool_bytes
+    assert float(codes(told["ITERABLE_RATE_SCALE"]["default"])[0]) == config.rate_scale
+
+
+def test_page_has_airbytes_headings_in_order() -> None:
+    lines = PAGE.splitlines()
+
+    assert [line for line in lines if line in HEADINGS] == HEADINGS
+
+
+@pytest.mark.parametrize("field", SPEC["required"])
+def test_page_names_every_required_field_among_the_prerequisites(field: str) -> None:
+    assert f"**{SPEC['properties'][field]['title']}** (`{field}`)" in section(PAGE, "## Prerequisites")
+
+
+def test_architecture_lists_every_module_above_those_it_imports() -> None:
+    listed = list(rows(ARCHITECTURE, "## Modules", "module"))
+    modules = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")} - {"__init__.py"}
+
+    assert set(listed) == modules
+    for module in listed:
+        below = listed[listed.index(module) + 1 :]
+        assert imports(PACKAGE / module) <= set(below), module
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of the package that the file at ``path`` imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "source_iterable":
+            inside = PACKAGE.joinpath(*node.module.split(".")[1:])
+            names = [inside / f"{alias.name}.py" for alias in node.names]
+            own = inside / "__init__.py" if inside.is_dir() else inside.with_suffix(".py")
+            files = [name if name.exists() else own for name in names]
+            found |= {str(file.relative_to(PACKAGE)) for file in files}
+    return found - {"__init__.py"}
+
+
+def test_examples_of_contributing_are_the_code_that_they_name() -> None:
+    schema = re.findall(r"```json\n(.*?)```", CONTRIBUTING, re.DOTALL)[0]
+    code = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)[0]
+
+    assert json.loads(schema) == json.loads((PACKAGE / "schemas" / "email_send_skip.json").read_text("utf-8"))
+    assert unindented(code) in (PACKAGE / "streams" / "events.py").read_text("utf-8")
+
+
+def unindented(text: str) -> str:
+    return "\n".join(line.removeprefix("   ") for line in text.rstrip().splitlines())
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/iterable.md"])
+def test_links_lead_to_files(name: str) -> None:
+    path = ROOT / name
+    links = re.findall(r"\]\(([^)#]+)", path.read_text("utf-8"))
+
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []

@@ -1,0 +1,102 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airbyte_cdk.models.connector_metadata import MetadataFile
+
+from source_iterable.run import write
+
+ROOT = Path(__file__).parent.parent
+
+
+def messages(*arguments: str) -> list[dict[str, Any]]:
+    """What the connector prints for ``arguments``."""
+    ran = subprocess.run(
+        [sys.executable, ROOT / "main.py", *arguments], capture_output=True, check=False, timeout=60, cwd=ROOT
+    )
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def test_spec_is_one_message() -> None:
+    specs = [message for message in messages("spec") if message["type"] == "SPEC"]
+
+    assert len(specs) == 1
+    assert set(specs[0]["spec"]["connectionSpecification"]["properties"]) >= {"api_key", "start_date", "window_in_days"}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"start_date": "2999-01-01"}, "start_date"),
+        ({"end_date": "2020-01-01"}, "end_date"),
+        ({"window_in_days": 0}, "window_in_days"),
+        ({"lookback_window_in_minutes": 10081}, "lookback_window_in_minutes"),
+        ({"region": "Mars"}, "region"),
+        ({"api_key": 1234567890}, "api_key"),
+    ],
+)
+def test_check_refuses_a_setting_by_its_name(tmp_path: Path, settings: dict[str, Any], change: Any, field: str) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(settings | change))
+
+    printed = messages("check", "--config", str(config))
+
+    statuses = [message["connectionStatus"] for message in printed if message["type"] == "CONNECTION_STATUS"]
+    assert [status["status"] for status in statuses] == ["FAILED"]
+    assert f"'{field}'" in statuses[0]["message"]
+    assert "1234567890" not in json.dumps(printed)
+
+
+class Recorder(io.RawIOBase):
+    """A stream that notes each write."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        self.writes.append(bytes(data))
+        return len(data)
+
+
+def test_records_leave_by_the_batch_and_states_at_once() -> None:
+    out = Recorder()
+
+    write(['{"type":"RECORD",1}', '{"type":"RECORD",2}', '{"type":"STATE"}', '{"type":"RECORD",3}'], out)  # type: ignore[arg-type]
+
+    assert out.writes == [b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n{"type":"STATE"}\n', b'{"type":"RECORD",3}\n']
+
+
+def test_what_was_delivered_leaves_before_an_error() -> None:
+    out = Recorder()
+
+    def failing() -> Any:
+        yield '{"type":"RECORD"}'
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        write(failing(), out)  # type: ignore[arg-type]
+
+    assert out.writes == [b'{"type":"RECORD"}\n']
+
+
+def test_metadata_is_valid_and_agrees_with_the_project() -> None:
+    metadata = yaml.safe_load((ROOT / "metadata.yaml").read_text())
+    MetadataFile.model_validate(metadata)
+
+    data = metadata["data"]
+    assert f'version = "{data["dockerImageTag"]}"' in (ROOT / "pyproject.toml").read_text()
+    assert f'io.airbyte.version="{data["dockerImageTag"]}"' in (ROOT / "Dockerfile").read_text()
+    assert f"## [{data['dockerImageTag']}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert set(data["allowedHosts"]["hosts"]) == {"api.iterable.com", "api.eu.iterable.com"}
+
+
+def test_suggested_streams_exist() -> None:
+    data = yaml.safe_load((ROOT / "metadata.yaml").read_text())["data"]
+    tables = {path.stem for path in (ROOT / "source_iterable" / "schemas").glob("*.json")}
+
+    assert set(data["suggestedStreams"]["streams"]) <= tables

@@ -1,0 +1,149 @@
+import gzip
+import io
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_iterable import spool as spool_module
+from source_iterable.rows import parse
+from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
+
+
+def answer(body: bytes, encoding: str | None = None, length: int | None = None) -> requests.Response:
+    """A response whose body is still to be read; ``length`` is what its header promises."""
+    response = requests.Response()
+    response.status_code = 200
+    headers = {"Content-Length": str(len(body) if length is None else length)}
+    if encoding:
+        headers["Content-Encoding"] = encoding
+    response.headers.update(headers)
+    response.raw = urllib3.HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False, decode_content=False)
+    return response
+
+
+LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"?").replace(b"\r", b"?")), max_size=20)
+
+
+@given(LINES, st.booleans(), st.booleans())
+def test_lines_come_as_they_were_sent_but_blank_ones(lines: list[bytes], zipped: bool, ends: bool) -> None:
+    body = b"\r\n".join(lines) + (b"\n" if ends else b"")
+    seen: list[bytes] = []
+
+    spool = Spool.receive(answer(gzip.compress(body), "gzip") if zipped else answer(body), check=seen.append)
+
+    wanted = [line for line in lines if line.strip()]
+    assert list(spool.lines()) == seen == wanted
+    assert spool.lines_read == len(wanted)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+def test_lines_are_cut_right_wherever_pieces_end(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(spool_module, "CHUNK", chunk)
+    rows = [{"name": "Zoë \u2028 \U0001f600", "number": number} for number in range(50)]
+    body = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
+
+    for response in (answer(body), answer(gzip.compress(body), "gzip")):
+        spool = Spool.receive(response, check=parse)
+
+        assert spool.malformed is None
+        assert [json.loads(line) for line in spool.lines()] == rows
+
+
+def test_several_gzip_members_are_one_body() -> None:
+    body = gzip.compress(b"one\n") + gzip.compress(b"two")
+
+    assert list(Spool.receive(answer(body, "gzip"), check=len).lines()) == [b"one", b"two"]
+
+
+def test_an_empty_body_is_whole() -> None:
+    assert list(Spool.receive(answer(b""), check=parse).lines()) == []
+    assert list(Spool.receive(answer(b"", "gzip"), check=parse).lines()) == []
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_cut_body_is_broken_wherever_it_is_cut(data: Any) -> None:
+    body = "\n".join(json.dumps({"row": number, "text": "é" * number}) for number in range(30)).encode()
+    zipped = data.draw(st.booleans(), "zipped")
+    whole = gzip.compress(body) if zipped else body
+    cut = data.draw(st.integers(1 if zipped else 0, len(whole) - 1), "cut")
+    given_back: list[int] = []
+
+    with pytest.raises(BrokenBodyError):
+        # a compressed body betrays its cut by itself, a plain one by the promised length
+        Spool.receive(
+            answer(whole[:cut], "gzip" if zipped else None, None if zipped else len(whole)), parse, given_back.append
+        )
+
+    assert sum(given_back) == 0
+
+
+def test_a_damaged_gzip_body_is_broken() -> None:
+    body = bytearray(gzip.compress(os.urandom(2000)))
+    body[1000] ^= 0xFF
+
+    with pytest.raises(BrokenBodyError, match="damaged"):
+        Spool.receive(answer(bytes(body), "gzip"), check=len)
+
+
+def test_the_first_malformed_line_is_told() -> None:
+    spool = Spool.receive(answer(b'{"a": 1}\n\n{"a": \n{"a": 3}\nnull'), check=parse)
+
+    spool.close()
+    assert spool.malformed == 2
+    assert spool.lines_read == 4
+
+
+def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(spool_module, "CHUNK", 100)
+
+    with pytest.raises(UnusableBodyError, match="line"):
+        Spool.receive(answer(b"x" * 2000), check=parse)
+
+
+def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "MOST_INFLATED", 1_000_000)
+    bomb = gzip.compress(b"\n" * 50_000_000)
+
+    with pytest.raises(UnusableBodyError, match="200 times"):
+        Spool.receive(answer(bomb, "gzip"), check=parse)
+
+
+def test_well_compressed_rows_are_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "MOST_INFLATED", 1_000_000)
+    body = b"".join(json.dumps({"row": zlib.crc32(bytes([n % 256]))}).encode() + b"\n" for n in range(100_000))
+
+    spool = Spool.receive(answer(gzip.compress(body), "gzip"), check=parse)
+
+    spool.close()
+    assert spool.lines_read == 100_000
+
+
+def test_an_unknown_encoding_is_refused() -> None:
+    with pytest.raises(UnusableBodyError, match="br"):
+        Spool.receive(answer(b"x", "br"))
+
+
+def test_nothing_is_left_in_the_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    spool = Spool.receive(answer(b"row\n"), check=len)
+
+    assert list(tmp_path.iterdir()) == []  # unlinked while it is still read
+    assert list(spool.lines()) == [b"row"]
+
+
+def test_kept_lines_are_read_when_all_are_there() -> None:
+    spool = Spool.keep(str(number).encode() for number in range(3))
+
+    assert list(spool.lines()) == [b"0", b"1", b"2"]
+    assert spool.lines_read == 3

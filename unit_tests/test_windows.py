@@ -1,0 +1,146 @@
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_iterable.windows import SECOND, Width, Window
+
+START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+SPANS = st.builds(
+    lambda offset, length: Window(START + offset, START + offset + length),
+    st.timedeltas(min_value=timedelta(), max_value=timedelta(days=4000)).map(lambda d: d // SECOND * SECOND),
+    st.integers(min_value=1, max_value=10**8).map(lambda seconds: seconds * SECOND),
+)
+
+
+@given(SPANS, st.timedeltas(min_value=timedelta(microseconds=1), max_value=timedelta(days=5000)))
+def test_cut_parts_are_adjacent_whole_and_no_wider(span: Window, width: timedelta) -> None:
+    head, rest = span.cut(width)
+
+    assert head.start == span.start
+    assert head.width <= max(width, SECOND)
+    assert head.width % SECOND == timedelta()
+    assert (rest.start, rest.end) == (head.end, span.end) if rest else head == span
+    assert rest is None or rest.start < rest.end
+
+
+def test_window_reads_well() -> None:
+    assert str(Window(START, START + DAY)) == "2024-01-01T00:00:00Z to 2024-01-02T00:00:00Z"
+
+
+def window(width: timedelta) -> Window:
+    return Window(START, START + width)
+
+
+def test_small_bodies_double_the_width_up_to_a_year() -> None:
+    width = Width(30 * DAY)
+
+    seen = []
+    for _ in range(6):
+        seen.append(width.current // DAY)
+        width.delivered(window(width.current), 1000)
+
+    assert seen == [30, 60, 120, 240, 365, 365]
+
+
+def test_a_large_body_brings_a_widened_width_back_at_once() -> None:
+    width = Width(30 * DAY)
+    for _ in range(3):
+        width.delivered(window(width.current), 1000)
+
+    width.delivered(window(width.current), 80_000_000)
+
+    assert width.current == 30 * DAY
+
+
+def test_middling_bodies_leave_the_width_alone() -> None:
+    width = Width(30 * DAY)
+
+    width.delivered(window(30 * DAY), 20_000_000)
+
+    assert width.current == 30 * DAY
+
+
+def test_refusals_halve_down_to_one_second() -> None:
+    width = Width(30 * DAY)
+
+    steps = 0
+    while width.current > SECOND:
+        width.refused(window(width.current))
+        steps += 1
+
+    assert steps == 21  # log2 of a month of seconds
+    assert width.current == SECOND
+
+
+def test_a_refused_wide_window_falls_back_to_the_base_and_is_not_tried_again() -> None:
+    width = Width(30 * DAY)
+    for _ in range(4):
+        width.delivered(window(width.current), 1000)
+
+    width.refused(window(width.current))
+    back = width.current
+    for _ in range(6):
+        width.delivered(window(width.current), 1000)
+
+    assert back == 30 * DAY
+    assert width.current <= 183 * DAY
+
+
+def test_windows_asked_for_at_another_width_teach_nothing() -> None:
+    width = Width(30 * DAY)
+    width.refused(window(30 * DAY))
+
+    width.refused(window(30 * DAY))  # was under way when the width shrank
+    width.delivered(window(DAY), 10)  # the rest at the end of a span
+
+    assert width.current == 15 * DAY
+
+
+def test_what_worked_is_kept_and_growing_back_is_gentle() -> None:
+    width = Width(32 * DAY)
+    for _ in range(3):
+        width.refused(window(width.current))
+
+    seen = []
+    for _ in range(8):
+        seen.append(width.current // DAY)
+        width.delivered(window(width.current), 1_000_000)
+
+    assert seen == [4, 4, 4, 4, 6, 6, 6, 6]
+
+
+@pytest.mark.parametrize("limit", [timedelta(days=10), timedelta(hours=7), timedelta(seconds=10)])
+def test_a_fixed_limit_costs_few_refusals(limit: timedelta) -> None:
+    """The log2 of the narrowing to find the width, then ever rarer tries."""
+    width = Width(30 * DAY)
+    refused = delivered = 0
+
+    while delivered < 1000:
+        if width.current > limit:
+            width.refused(window(width.current))
+            refused += 1
+        else:
+            width.delivered(window(width.current), round(1e7 * (width.current / limit)))
+            delivered += 1
+
+    narrowing = ((30 * DAY / limit) - 1).__ceil__().bit_length()
+    assert refused <= narrowing + 12
+    assert width.current * 3 > limit
+
+
+def test_a_dense_hour_is_forgotten_in_a_quiet_month() -> None:
+    width = Width(30 * DAY)
+    while width.current > timedelta(minutes=1):
+        width.refused(window(width.current))
+    width.delivered(window(width.current), 10_000_000)
+
+    steps = 0
+    while width.current < 30 * DAY:
+        width.delivered(window(width.current), 1000)
+        steps += 1
+
+    assert steps <= 17
