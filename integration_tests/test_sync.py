@@ -478,7 +478,7 @@ ODD = {
                 "email": {"a": 1},
             },
         },
-    ),  # fmt: skip
+    ),
     "names like columns that are added": (
         '{"event_id":"mine","dataFields":{"a":1},"url":"b"}',
         {"url": "b", "dataFields": {"event_id": "mine", "dataFields": {"a": 1}}},
@@ -488,7 +488,7 @@ ODD = {
         {"dataFields": {"a.b": {"c.d": [{"e": None}]}, "Some Field": 1, "some field": 2, "URL": "x", "": 0}},
     ),
     "nested and dotted at once": (
-        '{"itblInternal":{"documentCreatedAt":"2024-02-01 00:00:09 +00:00","z":1},'
+        '{"itblInternal":{"documentCreatedAt":"2024-02-01 00:00:09 +00:00","z":1},'  # noqa: ISC004 - one line of JSON
         '"itblInternal.documentUpdatedAt":"2024-02-01 00:00:19 +00:00"}',
         {
             "itblInternal.documentCreatedAt": "2024-02-01T00:00:09Z",

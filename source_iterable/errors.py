@@ -255,10 +255,10 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
 
 class TableError(AirbyteTracedException):
-    """An error whose sentence is also what the CDK's summary of failed tables quotes."""
+    """An error of one table; the CDK's summary of failed tables, which names the table, quotes its sentence."""
 
     def __repr__(self) -> str:
-        return str(self.message)
+        return str(self.message).partition(": ")[2]
 
 
 def failure(table: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:

@@ -40,8 +40,7 @@ class Progress:
         self._span = span
 
     def window_done(self, window: Window, rows: int, size: int, seconds: float) -> None:
-        """Log a window that was delivered whole: ``seconds`` is how long its download took."""
-        self.rows += rows
+        """Log a window whose ``rows`` left, each of them counted; ``seconds`` is how long its download took."""
         self.bytes += size
         logger.info(
             "%s: %s: %s rows, %s in %.1f s%s",
@@ -49,7 +48,7 @@ class Progress:
         )  # fmt: skip
 
     def part_done(self, what: str, rows: int, size: int, seconds: float, done: int, of: int) -> None:
-        """Log one of ``of`` parts (a list) that was delivered whole."""
+        """Log one of ``of`` parts (a list) whose ``rows`` left, and count them."""
         self.rows += rows
         self.bytes += size
         share = done / of if of else 1.0

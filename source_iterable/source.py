@@ -37,8 +37,10 @@ class SourceIterable(AbstractSource):
 
     raise_exception_on_missing_stream = True  # a table that is gone is no success
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_batches: bool = False) -> None:
+        """Make a source; ``in_batches`` only where the messages are written as run.py does."""
         super().__init__()
+        self._in_batches = in_batches
         self._reading: Sequence[IterableStream] | None = None
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
@@ -96,6 +98,8 @@ class SourceIterable(AbstractSource):
         downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
         for table in ahead:
             table.downloads = downloads
+        for table in tables.values():
+            table.in_batches = self._in_batches
         if "users" in selected:
             logger.info(
                 "users: profiles last updated before %s are not read.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
-from typing import cast
+from typing import TypeGuard, cast
 
 import pendulum
 
@@ -23,7 +23,8 @@ _MOMENT = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{2}:\d{2}:\d{2})"
     r"(?P<fraction>(?:\.\d+)*)\s?(?P<zone>Z|[+-]\d{2}:?\d{2})?",
 )
-_ITERABLE_LENGTH = len("2021-04-14 16:41:09 +00:00")
+_USUAL_OFFSET = len("2021-04-14 16:41:09")
+_USUAL_LENGTH = len("2021-04-14 16:41:09 +00:00")
 
 
 def moment(value: object) -> datetime:
@@ -56,8 +57,8 @@ def rfc3339(value: object) -> str | None:
 
     A bare date is no moment and gives None.
     """
-    if value.__class__ is str and len(value) == _ITERABLE_LENGTH and value[19:] == " +00:00":
-        try:  # the form of nearly every row, without a regular expression
+    if _is_usual(value):
+        try:
             datetime.fromisoformat(value[:19])
         except ValueError:
             return None
@@ -66,6 +67,21 @@ def rfc3339(value: object) -> str | None:
         return formatted(moment(value))
     except ValueError:
         return None
+
+
+def lies_in_second(value: object, second: str) -> bool:
+    """Whether ``value``, cut to the whole second, is the moment that `for_export` gives as ``second``."""
+    if _is_usual(value):
+        return value == second
+    try:
+        return for_export(moment(value)) == second
+    except ValueError:
+        return False
+
+
+def _is_usual(value: object) -> TypeGuard[str]:
+    """Whether ``value`` has the form of nearly every row, which is read without a regular expression."""
+    return value.__class__ is str and value[_USUAL_OFFSET:] == " +00:00" and len(value) == _USUAL_LENGTH
 
 
 def formatted(when: datetime) -> str:

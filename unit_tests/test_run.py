@@ -2,14 +2,17 @@ import io
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from airbyte_cdk.models.connector_metadata import MetadataFile
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
-from source_iterable.run import write
+from source_iterable.messages import batches
+from source_iterable.run import Entrypoint, write
 
 ROOT = Path(__file__).parent.parent
 
@@ -63,25 +66,34 @@ class Recorder(io.RawIOBase):
         return len(data)
 
 
-def test_records_leave_by_the_batch_and_states_at_once() -> None:
+def test_every_write_is_of_whole_lines() -> None:
+    """Threads log to the same stream: a line written in two goes could be torn."""
     out = Recorder()
 
-    write(['{"type":"RECORD",1}', '{"type":"RECORD",2}', '{"type":"STATE"}', '{"type":"RECORD",3}'], out)  # type: ignore[arg-type]
+    write([b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n', b'{"type":"STATE"}\n'], out)  # type: ignore[arg-type]
 
-    assert out.writes == [b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n{"type":"STATE"}\n', b'{"type":"RECORD",3}\n']
+    assert out.writes == [b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n', b'{"type":"STATE"}\n']
 
 
-def test_what_was_delivered_leaves_before_an_error() -> None:
-    out = Recorder()
+def test_batches_hold_every_record_in_order() -> None:
+    records = [{"number": number, "text": "Zoë \u2028 \ud83d" if number == 7 else "x" * 1000} for number in range(1000)]
 
-    def failing() -> Any:
-        yield '{"type":"RECORD"}'
-        raise ValueError("broken")
+    made = list(batches("users", iter(records)))
 
-    with pytest.raises(ValueError, match="broken"):
-        write(failing(), out)  # type: ignore[arg-type]
+    lines = [json.loads(line) for batch in made for line in batch.lines.decode().split("\n")[:-1]]
+    assert [line["record"]["data"] for line in lines] == records
+    assert {(line["type"], line["record"]["stream"]) for line in lines} == {("RECORD", "users")}
+    assert sum(batch.count for batch in made) == 1000
+    assert len(made) > 2
 
-    assert out.writes == [b'{"type":"RECORD"}\n']
+
+def test_batches_are_counted_for_the_next_state() -> None:
+    counts: Any = defaultdict(float)
+
+    for batch in batches("users", [{"number": number} for number in range(42)]):
+        Entrypoint.handle_record_counts(batch, counts)
+
+    assert dict(counts) == {HashableStreamDescriptor(name="users"): 42.0}
 
 
 def test_metadata_is_valid_and_agrees_with_the_project() -> None:

@@ -21,6 +21,7 @@ from source_iterable.api import Api
 from source_iterable.config import Config
 from source_iterable.downloads import Backlog, Downloads, Piece
 from source_iterable.errors import Attempts, failure
+from source_iterable.messages import batches
 from source_iterable.progress import Progress
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, parse
 
@@ -34,12 +35,14 @@ class IterableStream(HttpStream, ABC):
         endpoint: The path below `/api/`.
         records_key: The key of the answer that holds the rows.
         configured: What the user selected; None outside a read.
+        in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
     """
 
     endpoint: ClassVar[str]
     records_key: ClassVar[str] = ""
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
+    in_batches = False
 
     def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
         self.config = config
@@ -119,9 +122,17 @@ class IterableStream(HttpStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of the table."""
-        for row in self.rows(sync_mode, stream_slice):
+        return self.emitted(self.columns.record(row) for row in self.counted(self.rows(sync_mode, stream_slice)))
+
+    def emitted(self, records: Iterable[Row]) -> Iterable[StreamData]:
+        """``records`` in the form in which they leave."""
+        return batches(self.name, records) if self.in_batches else records
+
+    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """``rows``, counted for the summary."""
+        for row in rows:
             self.progress.rows += 1
-            yield self.columns.record(row)
+            yield row
 
     def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
         """The rows of all pages, as they were sent."""

@@ -118,24 +118,29 @@ class ExportStream(AheadStream, ABC):
             return
         piece: Piece[Window] = stream_slice["piece"]
         window, spool = piece.what, piece.body
-        following = timestamps.formatted(window.end)[:19]
-        rows = 0
-        for line in spool.lines():
-            try:
-                row = parse(line)
-            except MalformedLineError:
-                record = self.unparsed(line)
-            else:
-                # A row on the end bound belongs to the next window, whether or not the server sends it here too.
-                if (timestamps.rfc3339(row.get(self.cursor_field)) or "")[:19] == following:
-                    continue
-                record = self.columns.record(row, self.added(row))
-            rows += 1
-            yield record
+        before = self.progress.rows
+        yield from self.emitted(self.counted(self._records(spool, window)))
+        rows = self.progress.rows - before
         if spool.malformed is not None:
             self.progress.remark(f"{window} holds lines that are no JSON, the first is line {spool.malformed}")
         self._state = self._state_after(window)
         self.progress.window_done(window, rows, spool.size, piece.seconds)
+
+    def _records(self, spool: Spool, window: Window) -> Iterator[Row]:
+        """The records of ``spool``, but for rows on the window's end.
+
+        These belong to the next window, whether or not the server sends them here too.
+        """
+        cursor, end = self.cursor_field, timestamps.for_export(window.end)
+        record, added = self.columns.record, self.added
+        for line in spool.lines():
+            try:
+                row = parse(line)
+            except MalformedLineError:
+                yield self.unparsed(line)
+                continue
+            if not timestamps.lies_in_second(row.get(cursor), end):
+                yield record(row, added(row))
 
     def added(self, row: Row) -> Row:
         """The columns that the connector adds to a row."""

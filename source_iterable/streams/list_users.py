@@ -80,12 +80,10 @@ class ListUsers(AheadStream):
         if stream_slice is None:
             return
         piece: Piece[int] = stream_slice["piece"]
-        rows = 0
-        for line in piece.body.lines():
-            yield self.member(line, piece.what)
-            rows += 1
+        spool: Spool = piece.body
+        yield from self.emitted(self.member(line, piece.what) for line in spool.lines())
         self.progress.part_done(
-            f"list {piece.what}", rows, piece.body.size, piece.seconds, stream_slice["number"], self._of
+            f"list {piece.what}", spool.lines_read, spool.size, piece.seconds, stream_slice["number"], self._of
         )
 
     def member(self, line: bytes, list_id: int) -> Row:

@@ -14,7 +14,7 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
-from source_iterable.errors import failure
+from source_iterable.errors import disk_error, failure
 from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import IterableStream, Slice
@@ -124,16 +124,20 @@ class PagedListing(IterableStream):
                 "Reset the table if its state was set by hand."
             )
             return
-        with closing(Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())) as listing:
-            for line in listing.lines():
-                kept = parse(line)
-                row = kept["row"]
-                changed = self.changed(row, began)
-                if sync_mode is SyncMode.incremental and not _falls(changed, since, began):
-                    continue
+        try:
+            with closing(Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())) as listing:
+                yield from self.emitted(self._records(listing, sync_mode, since, began))
+        except OSError as error:
+            raise disk_error(self.name, error) from error
+        self._state = {self.cursor_field: timestamps.formatted(began)}
+
+    def _records(self, listing: Spool, sync_mode: SyncMode, since: datetime | None, began: datetime) -> Iterator[Row]:
+        for line in listing.lines():
+            kept = parse(line)
+            row = kept["row"]
+            if sync_mode is SyncMode.full_refresh or _falls(self.changed(row, began), since, began):
                 self.progress.rows += 1
                 yield self.columns.record(row, kept["added"])
-        self._state = {self.cursor_field: timestamps.formatted(began)}
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
         """Every row once, and the columns that the connector adds to it."""
