@@ -233,8 +233,12 @@ def _text(moment: datetime) -> str:
 
 def event_id(data_type: str, row: Row) -> str:
     """The identity of an event: 128 bits of BLAKE2b over its type and canonical JSON."""
-    covered = {name: value for name, value in _flat(row).items() if not _is_left_out(name)}
-    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    covered = {name: value for name, value in row.items() if value is not None and not _is_left_out(name)}
+    leaves = _leaves(covered)
+    form: Any = dict(leaves)
+    if len(form) < len(leaves):  # a dotted name that stands twice: the row as it is
+        form = {"\0clash": sorted(covered.items())}
+    canonical = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return blake2b(f"{data_type}\n{canonical}".encode(), digest_size=16).hexdigest()
 
 
@@ -242,20 +246,23 @@ def _is_left_out(name: str) -> bool:
     return name in NOT_IN_THE_ID or name.split(".", maxsplit=1)[0] == "itblInternal"
 
 
-def _flat(nested: Row) -> Record:
-    """Nested objects as dotted names, without nulls; also those inside arrays."""
-    flat: Record = {}
+def _leaves(nested: Row, prefix: str = "") -> list[tuple[str, Any]]:
+    """Names and values; those of nested objects with dotted names, without nulls."""
+    leaves: list[tuple[str, Any]] = []
     for name, value in nested.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": leaf for inner, leaf in _flat(value).items()}
+        if isinstance(value, dict) and value:
+            leaves += _leaves(value, f"{prefix}{name}.")
         elif value is not None:
-            flat[name] = _flat_items(value)
-    return flat
+            leaves.append((f"{prefix}{name}", _without_nulls(value)))
+    return leaves
 
 
-def _flat_items(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
+    """A value; objects inside arrays stay nested, and lose their nulls."""
     if isinstance(value, list):
-        return [_flat(item) if isinstance(item, dict) else _flat_items(item) for item in value]
+        return [_without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return value
 
 

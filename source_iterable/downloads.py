@@ -66,6 +66,11 @@ class Piece(Generic[What]):
     _crowded: bool = False
     _discarded: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be asked for."""
+        return self._state is _State.WAITING
+
 
 class _NoRoomError(Exception):
     """Bodies that are needed sooner fill the spool."""
@@ -110,7 +115,7 @@ class Backlog(ABC, Generic[What]):
         return False
 
     def _waiting(self) -> Piece[What] | None:
-        return next((piece for piece in self.pieces if piece._state is _State.WAITING), None)
+        return next((piece for piece in self.pieces if piece.waits), None)
 
     def _running(self) -> bool:
         return any(piece._state is _State.RUNNING for piece in self.pieces)
@@ -149,37 +154,53 @@ class Windows(Backlog[Window]):
         self._last = last
         self._proven = False
         self._narrowing = False
+        self._trial: Piece[Window] | None = None
         if span is not None:
             self.pieces.append(Piece(span))
 
     def next(self) -> Piece[Window] | None:
-        """The next window, cut to the present width."""
+        """The next window, cut to the present width, or to one that is worth a try."""
         piece = self._waiting()
         if piece is None or (not self._proven and self._running()):
             return None
-        head, rest = piece.what.cut(self._width.current)
+        self._join(piece)
+        if self._trial is piece:  # it was put off, and is asked for anew
+            self._trial = None
+        width = self._width.current
+        if self._trial is None and (trial := self._width.trial) is not None and piece.what.width > width:
+            self._trial, width = piece, trial
+        head, rest = piece.what.cut(width)
         if rest is not None:
             piece.what = head
             self.pieces.insert(self.pieces.index(piece) + 1, Piece(rest))
         return piece
 
     def fetch(self, piece: Piece[Window], grow: Grow) -> Body:
-        """Ask for the window: twice where its width is thought to work, once where it is being searched for."""
-        return self._fetch(piece.what, 1 if self._narrowing else 2, grow)
+        """Ask for the window: twice where its width is thought to work, once where it is a guess."""
+        return self._fetch(piece.what, 1 if self._narrowing or piece is self._trial else 2, grow)
 
     def arrived(self, piece: Piece[Window]) -> None:
         """Remember that this width works."""
         self._proven, self._narrowing = True, False
+        if piece is self._trial:
+            self._trial = None
         self._width.delivered(piece.what, piece.body.size)
 
     def narrow(self, piece: Piece[Window]) -> None:
         """Ask for less from where ``piece`` begins."""
+        if piece is self._trial:
+            self._trial = None
+            self._width.trial_failed()
+            return
         self._proven, self._narrowing = False, True
         self._width.refused(piece.what)
-        at = self.pieces.index(piece)
-        if at + 1 < len(self.pieces) and self.pieces[at + 1]._state is _State.WAITING:
-            piece.what = Window(piece.what.start, self.pieces[at + 1].what.end)
-            del self.pieces[at + 1]
+
+    def _join(self, piece: Piece[Window]) -> None:
+        """Add the windows that wait behind ``piece``, which were cut to another width."""
+        following = self.pieces.index(piece) + 1
+        while following < len(self.pieces) and self.pieces[following].waits:
+            piece.what = Window(piece.what.start, self.pieces[following].what.end)
+            del self.pieces[following]
 
     def extend(self) -> bool:
         """Add the window that is asked for last."""
@@ -264,6 +285,7 @@ class Downloads:
         self._used = 0
         self._reading: Piece[Any] | None = None
         self._stopped = False
+        self._defect: Exception | None = None
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
 
@@ -308,6 +330,8 @@ class Downloads:
             self._release_reading()
             self._changed.notify_all()
             while True:
+                if self._defect is not None:
+                    raise self._defect
                 if not backlog.pieces and not backlog.extend():
                     return None
                 head = backlog.pieces[0]
@@ -325,6 +349,14 @@ class Downloads:
             self._reading = None
 
     def _work(self, limit: str) -> None:
+        try:
+            self._fetch_all(limit)
+        except Exception as defect:
+            with self._changed:
+                self._defect = defect
+                self._changed.notify_all()
+
+    def _fetch_all(self, limit: str) -> None:
         while True:
             with self._changed:
                 while (job := self._job(limit)) is None:

@@ -305,7 +305,7 @@ def disk_error(table: str, error: OSError) -> AirbyteTracedException:
 
 def masked(text: str) -> str:
     """``text`` without people's e-mail addresses, cut to a length fit for a log."""
-    return _ADDRESS.sub("***@***", text)[:_LONGEST_QUOTE]
+    return _ADDRESS.sub("***@***", text[: 4 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
 
 
 def retry_after(response: requests.Response) -> float | None:

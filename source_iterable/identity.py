@@ -1,8 +1,10 @@
 """`event_id`: the identity of an event, which Iterable's exports do not carry.
 
-The id is a 128-bit BLAKE2b hash, in hex, of the data type and the row in a canonical form: UTF-8 JSON,
-keys sorted, nested objects flattened to dotted keys, nulls left out. Fields that Iterable derives and
-may revise are left out too. So the same row has the same id in any sync, window, machine or version.
+The id is a 128-bit BLAKE2b hash, in hex, of the data type, a line break and the row in a canonical form:
+UTF-8 JSON without spaces, keys sorted, nested objects flattened to dotted keys (those inside arrays stay
+nested), nulls left out. Fields that Iterable derives and may revise are left out too. So the same row has
+the same id in any sync, window, machine or version. A row in which a dotted name stands twice, nested and
+flat, is hashed as it is: the list of its fields under one key.
 
 The form is pinned by `unit_tests/golden_event_ids.json`: changing it gives every event in every
 warehouse a new id.
@@ -20,6 +22,8 @@ import orjson
 
 REVISED = frozenset({"isBot", "city", "region", "country", "userAgentDevice", "proxySource"})
 INTERNAL = "itblInternal"
+
+CLASH = "\0clash"
 
 _BITS = 128
 
@@ -40,35 +44,47 @@ def is_covered(name: str) -> bool:
     return name not in REVISED and name.partition(".")[0] != INTERNAL
 
 
-def _canonical(row: Mapping[str, Any]) -> dict[str, Any]:
+def _canonical(row: Mapping[str, Any]) -> Mapping[str, Any]:
     covered: dict[str, Any] = {}
+    nested: list[str] = []
     for name, value in row.items():
         if value is None or not is_covered(name):
             continue
         kind = value.__class__
         if kind is dict:
-            _flatten(name, value, covered)
+            nested.append(name)
         elif kind is list:
             covered[name] = [_element(item) for item in value]
         else:
             covered[name] = value
+    for name in nested:
+        if not _flatten(name, row[name], covered):
+            return {
+                CLASH: [[name, value] for name, value in sorted(row.items()) if value is not None and is_covered(name)]
+            }
     return covered
 
 
-def _flatten(prefix: str, nested: Mapping[str, Any], into: dict[str, Any]) -> None:
+def _flatten(prefix: str, nested: Mapping[str, Any], into: dict[str, Any]) -> bool:
+    """Put the fields of ``nested`` under dotted names; tell whether none of these was taken."""
+    if not nested:
+        return into.setdefault(prefix, nested) is nested
     for key, value in nested.items():
         name = f"{prefix}.{key}"
         if isinstance(value, dict):
-            _flatten(name, value, into)
+            if not _flatten(name, value, into):
+                return False
         elif value is not None:
+            if name in into:
+                return False
             into[name] = [_element(item) for item in value] if isinstance(value, list) else value
+    return True
 
 
 def _element(item: Any) -> Any:
+    """An element of an array; an object among them keeps its fields, nested, without nulls."""
     if isinstance(item, dict):
-        flat: dict[str, Any] = {}
-        _flatten("", item, flat)
-        return flat
+        return {key: _element(value) for key, value in item.items() if value is not None}
     if isinstance(item, list):
         return [_element(inner) for inner in item]
     return item

@@ -118,7 +118,7 @@ class SourceIterable(AbstractSource):
         with api.ask_once("channels", silence=CHECK_SILENCE_SECONDS) as response:
             if response.status_code in REFUSED:
                 raise key_error(Answer(response))
-            if not response.ok:
+            if response.status_code != requests.codes.ok:
                 raise AirbyteTracedException(
                     message=f"Iterable answered {Answer(response)} to a simple request. Try again later; "
                     "if it stays so, see status.iterable.com."
@@ -143,7 +143,7 @@ class SourceIterable(AbstractSource):
                     )
                 if response.status_code == requests.codes.too_many_requests:
                     return "The API key is accepted; export permission not proven: the limit is in use."
-                if not response.ok:
+                if response.status_code != requests.codes.ok:
                     return (
                         f"The API key is accepted; export permission not proven: Iterable answered {Answer(response)}."
                     )

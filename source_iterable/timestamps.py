@@ -43,7 +43,8 @@ def moment(value: object) -> datetime:
         fraction = found["fraction"].split(".")[1] if found["fraction"] else ""
         text = f"{found['day']}T{found['time']}{'.' + fraction[:6] if fraction else ''}{found['zone'] or 'Z'}"
         parsed = cast("datetime", pendulum.parse(text))  # a text with a time gives nothing else
-        return parsed.astimezone(timezone.utc)
+        # A plain datetime: pendulum's own does arithmetic in classes of its own.
+        return datetime.fromisoformat(parsed.astimezone(timezone.utc).isoformat())
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             return EPOCH + timedelta(milliseconds=value)

@@ -51,10 +51,10 @@ class Width:
     ``ample`` bytes brings a widened one back.
 
     A window that the server could not deliver halves it; one that was widened falls back to ``base`` and is
-    not widened so far again. A narrowed width doubles again where bodies are
-    under a quarter of the largest that came whole, so that a dense day is forgotten in a quiet month;
-    otherwise ``patience`` windows must come before half as much again is tried. A try that fails leads
-    straight back, and doubles the patience: a server with a fixed limit is not tried for ever.
+    not widened so far again. A narrowed width doubles again where bodies are under a quarter of the largest
+    that came whole, so that a dense day is forgotten in a quiet month; otherwise ``patience`` windows must
+    come before one, and only one, of half as much again is tried. A try that fails changes nothing but the
+    patience, which doubles: a server with a fixed limit is not tried for ever.
     """
 
     def __init__(
@@ -72,48 +72,48 @@ class Width:
         self._small = small
         self._ample = ample
         self._patience = patience
-        self._narrowed = False
         self._in_a_row = 0
         self._largest = 0
-        self._before_trying: timedelta | None = None
+
+    @property
+    def trial(self) -> timedelta | None:
+        """A width that it is time to try with one window; None for none."""
+        if self.current >= self._base or self._in_a_row < self._patience:
+            return None
+        return min(_seconds(self.current * 3 / 2), self._base)
 
     def delivered(self, window: Window, size: int) -> None:
         """Learn that ``window`` came whole, in ``size`` bytes on the wire."""
         if window.width * 2 <= self.current:
             return  # a rest at the end of a span, or one asked for before the width grew, proves nothing
-        if self._narrowed:
-            self._grow_back(size)
-        elif size < self._small:
-            self.current = min(self.current * 2, self._widest)
-        elif size >= self._ample:
-            self.current = min(self.current, self._base)
+        if self.current >= self._base:
+            if size < self._small:
+                self.current = min(self.current * 2, self._widest)
+            elif size >= self._ample:
+                self.current = min(self.current, self._base)
+        elif window.width > self.current:  # a trial that went well
+            self.current, self._in_a_row = min(window.width, self._base), 0
+        elif size * 4 <= self._largest:
+            self.current, self._in_a_row = min(self.current * 2, self._base), 0
+        else:
+            self._in_a_row += 1
         self._largest = max(self._largest, size)
 
     def refused(self, window: Window) -> None:
         """Learn that the server could not deliver ``window``."""
         if window.width > self.current:
             return  # asked for before the width shrank: nothing new
-        if self._before_trying is not None and self._before_trying < window.width:
-            self.current = self._before_trying
-            self._patience = min(self._patience * 2, MOST_PATIENCE)
-        else:
-            half = max(SECOND, timedelta(seconds=(window.width / 2) // SECOND))
-            self.current = min(half, self._base)
-            self._widest = min(self._widest, max(half, self._base))
-        self._narrowed = self.current < self._base
-        self._before_trying = None
+        half = max(SECOND, _seconds(window.width / 2))
+        self._widest = min(self._widest, max(half, self._base))
+        self.current = min(half, self._base)
         self._in_a_row = 0
 
-    def _grow_back(self, size: int) -> None:
-        self._before_trying = None
-        self._in_a_row += 1
-        if size * 4 <= self._largest:
-            factor = 2.0
-        elif self._in_a_row >= self._patience:
-            factor = 1.5
-        else:
-            return
+    def trial_failed(self) -> None:
+        """Learn that the server could not deliver the window that was a trial."""
         self._in_a_row = 0
-        self._before_trying = self.current
-        self.current = min(max(self.current * factor, self.current + SECOND), self._base)
-        self._narrowed = self.current < self._base
+        self._patience = min(self._patience * 2, MOST_PATIENCE)
+
+
+def _seconds(width: timedelta) -> timedelta:
+    """``width`` rounded up to whole seconds, so that two halves make a whole."""
+    return -(-width // SECOND) * SECOND

@@ -65,6 +65,17 @@ def test_nested_and_dotted_are_the_same() -> None:
     assert event_id("inAppOpen", nested) == event_id("inAppOpen", dotted)
 
 
+def test_an_empty_object_is_not_its_absence() -> None:
+    assert event_id("customEvent", {"x": {}}) != event_id("customEvent", {})
+
+
+def test_a_name_that_stands_nested_and_flat_hides_neither() -> None:
+    rows = [{"a": {"b": 1}, "a.b": 2}, {"a": {"b": 3}, "a.b": 2}, {"a": {"b": 1}, "a.b": 4}, {"a": {"b": 1}}]
+
+    assert len({event_id("customEvent", row) for row in rows}) == len(rows)
+    assert event_id("customEvent", {"a.b": 2, "a": {"b": 1}}) == event_id("customEvent", rows[0])
+
+
 def test_data_type_is_part_of_the_id() -> None:
     assert event_id("emailOpen", {"email": "a@example.com"}) != event_id("emailClick", {"email": "a@example.com"})
 

@@ -1,3 +1,4 @@
+import math
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -72,7 +73,7 @@ def test_refusals_halve_down_to_one_second() -> None:
         width.refused(window(width.current))
         steps += 1
 
-    assert steps == 21  # log2 of a month of seconds
+    assert steps == 22  # log2 of a month of seconds, rounded up
     assert width.current == SECOND
 
 
@@ -100,17 +101,35 @@ def test_windows_asked_for_at_another_width_teach_nothing() -> None:
     assert width.current == 15 * DAY
 
 
-def test_what_worked_is_kept_and_growing_back_is_gentle() -> None:
+def test_what_worked_is_kept_and_growing_back_is_tried_with_one_window() -> None:
     width = Width(32 * DAY)
     for _ in range(3):
         width.refused(window(width.current))
 
     seen = []
-    for _ in range(8):
-        seen.append(width.current // DAY)
+    for _ in range(5):
+        asked = width.trial or width.current
+        seen.append(asked // DAY)
+        width.delivered(window(asked), 1_000_000)
+
+    assert seen == [4, 4, 4, 4, 6]
+    assert (width.current, width.trial) == (6 * DAY, None)
+
+
+def test_a_trial_that_fails_changes_nothing_but_the_patience() -> None:
+    width = Width(32 * DAY)
+    for _ in range(3):
+        width.refused(window(width.current))
+    for _ in range(4):
         width.delivered(window(width.current), 1_000_000)
 
-    assert seen == [4, 4, 4, 4, 6, 6, 6, 6]
+    width.trial_failed()
+
+    waited = 0
+    while width.trial is None:
+        width.delivered(window(width.current), 1_000_000)
+        waited += 1
+    assert (width.current, waited) == (4 * DAY, 8)
 
 
 @pytest.mark.parametrize("limit", [timedelta(days=10), timedelta(hours=7), timedelta(seconds=10)])
@@ -120,15 +139,16 @@ def test_a_fixed_limit_costs_few_refusals(limit: timedelta) -> None:
     refused = delivered = 0
 
     while delivered < 1000:
-        if width.current > limit:
-            width.refused(window(width.current))
-            refused += 1
-        else:
-            width.delivered(window(width.current), round(1e7 * (width.current / limit)))
+        trial = width.trial
+        asked = trial or width.current
+        if asked <= limit:
+            width.delivered(window(asked), round(1e7 * (asked / limit)))
             delivered += 1
+        else:
+            width.trial_failed() if trial else width.refused(window(asked))
+            refused += 1
 
-    narrowing = ((30 * DAY / limit) - 1).__ceil__().bit_length()
-    assert refused <= narrowing + 12
+    assert refused <= math.ceil(math.log2(30 * DAY / limit)) + 8
     assert width.current * 3 > limit
 
 

@@ -150,8 +150,9 @@ class ExportStream(AheadStream, ABC):
         """The record of a line that is no JSON object, also after it was read again."""
         raise NotImplementedError
 
-    def refuse_malformed(self, window: Window, line: int) -> None:
-        """Called for a malformed line that persists, before anything of the window is emitted."""
+    def malformed(self, window: Window, line: int) -> Exception | None:
+        """The error for a malformed line that persists; None where it is delivered as it is."""
+        return None
 
     def download(self, window: Window, tries: int, grow: Grow) -> Spool:
         """The body of ``window``, whole; called on a thread of the look-ahead.
@@ -167,8 +168,9 @@ class ExportStream(AheadStream, ABC):
             if reading < READINGS:
                 spool.close()
                 grow(-spool.size)
-        if spool.malformed is not None:
-            self.refuse_malformed(window, spool.malformed)
+        if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
+            spool.close()
+            raise refusal
         return spool
 
     def _export(self, window: Window, tries: int, grow: Grow) -> Spool:

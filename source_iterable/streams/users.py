@@ -64,9 +64,9 @@ class Users(ExportStream):
             return {}
         return self._told(response)
 
-    def refuse_malformed(self, window: Window, line: int) -> None:
+    def malformed(self, window: Window, line: int) -> Exception:
         """A profile that cannot be read cannot be keyed: the table stops before it."""
-        raise failure(
+        return failure(
             self.name,
             f"the export of {window} holds a line that is no JSON, line {line}, also when read again. "
             "Nothing of this window was delivered. Report the window and the line to Iterable's support.",
