@@ -66,7 +66,7 @@ ADDED_TO = {
 }
 """The columns that the connector adds; a sent field of such a name goes into `dataFields`."""
 
-NOT_IN_THE_ID = {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
+NOT_IN_THE_ID = {"itblInternal", "isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
 LEAST, MOST = -(2**63), 2**63 - 1
 
 
@@ -243,7 +243,7 @@ def event_id(data_type: str, row: Row) -> str:
 
 
 def _is_left_out(name: str) -> bool:
-    return name in NOT_IN_THE_ID or name.split(".", maxsplit=1)[0] == "itblInternal"
+    return name.split(".", maxsplit=1)[0] in NOT_IN_THE_ID
 
 
 def _leaves(nested: Row, prefix: str = "") -> list[tuple[str, Any]]:

@@ -515,7 +515,7 @@ def test_given_an_odd_row_when_synced_then_nothing_of_it_is_lost(
     assert {name: value for name, value in record.items() if value is not None} == wanted
 
 
-@pytest.mark.parametrize("levels", [300, 900])
+@pytest.mark.parametrize("levels", [300, 490])
 def test_given_deep_rows_and_lone_surrogates_when_read_by_the_process_then_they_are_written_whole(
     sandbox: Sandbox, levels: int
 ) -> None:

@@ -44,15 +44,28 @@ logger = logging.getLogger("airbyte")
 
 
 class ApiKey(AuthBase):
-    """Puts the key into the header that Iterable reads it from."""
+    """Puts the key into the header that Iterable reads it from, and into no request to another host."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, url: str) -> None:
         self._key = key
+        self._origin = origin(url)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header."""
+        """Add the header.
+
+        Raises:
+            ValueError: If the request goes elsewhere than the key.
+        """
+        if origin(request.url or "") != self._origin:
+            raise ValueError("a request to another host than the API's")
         request.headers["Api-Key"] = self._key
         return request
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port of ``url``, the port also where it goes without saying."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 class Budget(HttpAPIBudget):
@@ -95,7 +108,7 @@ class Api:
         self.url = f"{config.url}/api/"
         self.clock = clock or Clock()
         self.budget = Budget(config.rate_scale)
-        self.authenticator = ApiKey(config.api_key)
+        self.authenticator = ApiKey(config.api_key, config.url)
         self.session = self._new_session(LimiterSession(api_budget=self.budget))
         self.key_revoked = False
 

@@ -19,7 +19,7 @@ HOSTS = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
 EVENT_KEYS = ("event_id", "email")
 DATE_FORMS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or MM/DD/YYYY"
 
-_KEY = re.compile(r"[\x21-\x7e]+")
+_KEY = re.compile(r"[A-Za-z0-9_.-]+")
 _LONGEST_QUOTE = 60
 
 
@@ -61,6 +61,8 @@ class Config:
         if start_date is None:
             raise refusal("start_date", f"is missing. Give the day from when to copy rows, as {DATE_FORMS}.")
         end_date = _date(settings, "end_date")
+        if start_date < timestamps.EPOCH:
+            raise refusal("start_date", "lies before 1970. Give the day of the project's first data.")
         if start_date > system_time():
             raise refusal("start_date", f"lies in the future ({settings['start_date']}). Give a past day, or today.")
         if end_date is not None and end_date <= start_date:

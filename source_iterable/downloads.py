@@ -115,7 +115,12 @@ class Backlog(ABC, Generic[What]):
         return False
 
     def _waiting(self) -> Piece[What] | None:
-        return next((piece for piece in self.pieces if piece.waits), None)
+        for piece in self.pieces:
+            if piece._state is _State.FAILED:
+                return None  # the table ends there: what follows is not needed any more
+            if piece.waits:
+                return piece
+        return None
 
     def _running(self) -> bool:
         return any(piece._state is _State.RUNNING for piece in self.pieces)
@@ -154,6 +159,7 @@ class Windows(Backlog[Window]):
         self._last = last
         self._proven = False
         self._narrowing = False
+        self._one_by_one = False
         self._trial: Piece[Window] | None = None
         if span is not None:
             self.pieces.append(Piece(span))
@@ -161,7 +167,7 @@ class Windows(Backlog[Window]):
     def next(self) -> Piece[Window] | None:
         """The next window, cut to the present width, or to one that is worth a try."""
         piece = self._waiting()
-        if piece is None or (not self._proven and self._running()):
+        if piece is None or ((self._one_by_one or not self._proven) and self._running()):
             return None
         self._join(piece)
         if self._trial is piece:  # it was put off, and is asked for anew
@@ -208,6 +214,7 @@ class Windows(Backlog[Window]):
             return False
         self.pieces.append(Piece(self._last()))
         self._last = None
+        self._one_by_one = True  # what changes meanwhile moves towards its end
         return True
 
 
@@ -332,6 +339,8 @@ class Downloads:
             while True:
                 if self._defect is not None:
                     raise self._defect
+                if self._stopped:
+                    raise RuntimeError("the downloads were stopped")
                 if not backlog.pieces and not backlog.extend():
                     return None
                 head = backlog.pieces[0]
@@ -387,8 +396,6 @@ class Downloads:
             if backlog.limit != limit:
                 continue
             ahead += sum(piece._state is _State.DONE for piece in backlog.pieces)
-            if any(piece._state is _State.FAILED for piece in backlog.pieces):
-                continue
             piece = backlog.next()
             if piece is None:
                 continue

@@ -26,6 +26,8 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
 TRIES = 5
+SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for
+REJECTIONS = {400: 2, 404: 2, 500: 3}  # how often an answer about one thing must come before it is believed
 UNREACHABLE_TRIES = 8  # with waits of 1, 2, 4 ... 64 s between them: two minutes of a broken network
 RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
@@ -40,6 +42,7 @@ KEY_HELP = (
 )
 
 _ADDRESS = re.compile(r"[^\s\"'<>,;:@]+@[^\s\"'<>,;:@]+")
+_CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
 _LONGEST_QUOTE = 500
 
 logger = logging.getLogger("airbyte")
@@ -58,19 +61,20 @@ class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
 
 
 class Answer:
-    """An error answer: its status and, from its body, Iterable's code and text."""
+    """An answer, as a rule an error: its status, and Iterable's code and text, from the first 64 kB of its body."""
 
     def __init__(self, response: requests.Response) -> None:
         self.status = response.status_code
         self.code = ""
         self.text = ""
-        body = _bounded_body(response)
+        self.body = body = _bounded_body(response)
         try:
             parsed = orjson.loads(body)
         except orjson.JSONDecodeError:
             parsed = None
         if isinstance(parsed, dict):
-            self.code, self.text = str(parsed.get("code") or ""), str(parsed.get("msg") or "")
+            code = str(parsed.get("code") or "")
+            self.code, self.text = code if _CODE.fullmatch(code) else "", str(parsed.get("msg") or "")
         else:
             self.text = body.decode("utf-8", "replace")
 
@@ -126,6 +130,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self._on_answer = on_answer
         self._on_refused = on_refused
         self._failed = 0
+        self._rejected = 0
         self._limited = 0
         self._waited = 0.0
         self._wait: float | None = None
@@ -164,7 +169,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
             raise self._system_error(f"cannot be read: {error}.", str(error)) from error
         except OSError as error:
             raise disk_error(self._table, error) from error
-        self._failed = self._limited = 0
+        self._failed = self._rejected = self._limited = 0
         self._waited = 0.0
         return ErrorResolution(ResponseAction.SUCCESS)
 
@@ -173,7 +178,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         if status == requests.codes.too_many_requests:
             response.close()
             return self._limit_met(response)
-        if status < requests.codes.bad_request:
+        if requests.codes.multiple_choices <= status < requests.codes.bad_request:
             response.close()
             raise self._system_error(
                 f"was answered with a redirect (HTTP {status}), which is not followed, so that the API key stays "
@@ -185,13 +190,14 @@ class Attempts(ErrorHandler, BackoffStrategy):
             if self._on_refused is not None:
                 self._on_refused()
             raise permission_error(self._table, answer)
-        if status >= requests.codes.server_error:
-            about_it = status in self._rejects and answer.code == "GenericError"
-            if about_it and self._failed + 1 >= min(self._tries, 3):
+        if status in self._rejects and (status != requests.codes.server_error or answer.code == "GenericError"):
+            self._rejected += 1
+            if self._rejected >= REJECTIONS[status]:
                 raise Rejected(answer)
-            return self._again(f"Iterable answered {answer}", answer.detail)
-        if status in self._rejects:
-            raise Rejected(answer)
+            return self._retry(f"Iterable answered {answer}")
+        if status >= requests.codes.server_error:
+            patience = SERVER_TRIES if self._tries > 1 else 1
+            return self._again(f"Iterable answered {answer}", answer.detail, tries=patience)
         raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
@@ -207,10 +213,12 @@ class Attempts(ErrorHandler, BackoffStrategy):
             return self._again("the connection was lost" if lost else "no connection could be made", reachable=lost)
         raise self._system_error("could not be asked for. Report this with the log of the sync.", repr(error))
 
-    def _again(self, trouble: str, detail: str = "", *, reachable: bool = True) -> ErrorResolution:
+    def _again(
+        self, trouble: str, detail: str = "", *, reachable: bool = True, tries: int | None = None
+    ) -> ErrorResolution:
         self._failed += 1
         if reachable and self._give_up is not None:
-            if self._failed >= self._tries:
+            if self._failed >= (tries or self._tries):
                 raise self._give_up(trouble)
         elif self._failed >= (max(self._tries, TRIES) if reachable else UNREACHABLE_TRIES):
             raise self._transient_error(
@@ -218,13 +226,16 @@ class Attempts(ErrorHandler, BackoffStrategy):
                 "Iterable or the network on the way may be down: the next sync continues from the saved state.",
                 detail or trouble,
             )
+        return self._retry(trouble)
+
+    def _retry(self, trouble: str) -> ErrorResolution:
         return ErrorResolution(
             ResponseAction.RETRY, FailureType.transient_error, f"{self._table}: {self._subject}: {trouble}"
         )
 
     def _limit_met(self, response: requests.Response) -> ErrorResolution:
         asked = retry_after(response)
-        wait = asked if asked is not None else RATE_LIMIT_WAITS[min(self._limited, len(RATE_LIMIT_WAITS) - 1)]
+        wait = self._rate_limit_wait(asked)
         if self._waited + wait > RATE_LIMIT_PATIENCE:
             limit = f"Iterable asks to wait {asked:.0f} s more" if asked is not None else "the limit stays in use"
             raise self._transient_error(
@@ -241,11 +252,14 @@ class Attempts(ErrorHandler, BackoffStrategy):
                 "(%.0f of at most %.0f s).",
                 self._table, wait, self._subject, self._waited, RATE_LIMIT_PATIENCE,
             )  # fmt: skip
-        return ErrorResolution(
-            ResponseAction.RETRY,
-            FailureType.transient_error,
-            f"{self._table}: {self._subject}: rate limit in use",
-        )
+        return self._retry("rate limit in use")
+
+    def _rate_limit_wait(self, asked: float | None) -> float:
+        """The seconds that were asked for; a request that is refused again waits longer, whatever was asked."""
+        waits = RATE_LIMIT_WAITS
+        if asked is None:
+            return waits[min(self._limited, len(waits) - 1)]
+        return max(asked, 1.0 if self._limited == 0 else waits[min(self._limited, len(waits)) - 1])
 
     def _system_error(self, trouble: str, detail: str) -> AirbyteTracedException:
         return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.system_error)
@@ -311,7 +325,7 @@ def masked(text: str) -> str:
 def retry_after(response: requests.Response) -> float | None:
     """The seconds that the answer asks to wait (`Retry-After`, a number or a date); None if it does not say."""
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         until = parsedate_to_datetime(value)

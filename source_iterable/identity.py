@@ -20,8 +20,7 @@ from typing import Any
 
 import orjson
 
-REVISED = frozenset({"isBot", "city", "region", "country", "userAgentDevice", "proxySource"})
-INTERNAL = "itblInternal"
+LEFT_OUT = frozenset({"itblInternal", "isBot", "city", "region", "country", "userAgentDevice", "proxySource"})
 
 CLASH = "\0clash"
 
@@ -41,7 +40,7 @@ def line_id(data_type: str, line: bytes) -> str:
 @lru_cache(maxsize=10_000)
 def is_covered(name: str) -> bool:
     """Whether the id covers the field ``name``."""
-    return name not in REVISED and name.partition(".")[0] != INTERNAL
+    return name.partition(".")[0] not in LEFT_OUT
 
 
 def _canonical(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
-from itertools import count
+from threading import Lock
 
 from source_iterable.windows import Window
 
@@ -15,29 +15,30 @@ logger = logging.getLogger("airbyte")
 class Progress:
     """How far the read of one table has come.
 
-    Args:
-        table: The table's name.
+    Attributes:
         span: From where to where it is read; None for a table without windows.
+        rows: How many records left.
     """
 
-    def __init__(self, table: str, span: Window | None = None) -> None:
+    span: Window | None = None
+
+    def __init__(self, table: str) -> None:
         self._table = table
-        self._span = span
         self._began = time.monotonic()
         self.rows = 0
         self.bytes = 0
-        self._requests = count(1)
-        self._last_request = 0
+        self._requests = 0
+        self._counting = Lock()
         self.remarks: list[str] = []
 
     def answered(self) -> None:
         """Count a request; called from any thread."""
-        self._last_request = next(self._requests)
+        with self._counting:
+            self._requests += 1
 
-    def begin(self, span: Window | None = None) -> None:
+    def begin(self) -> None:
         """Start the watch: the table's turn has come."""
         self._began = time.monotonic()
-        self._span = span
 
     def window_done(self, window: Window, rows: int, size: int, seconds: float) -> None:
         """Log a window whose ``rows`` left, each of them counted; ``seconds`` is how long its download took."""
@@ -70,16 +71,16 @@ class Progress:
             "complete" if complete else "STOPPED before its end",
             f"{self.rows:,}",
             f", {volume(self.bytes)}" if self.bytes else "",
-            self._last_request,
-            "" if self._last_request == 1 else "s",
+            self._requests,
+            "" if self._requests == 1 else "s",
             duration(time.monotonic() - self._began),
             "".join(f"; {remark}" for remark in self.remarks),
         )
 
     def _outlook(self, window: Window) -> str:
-        if self._span is None or self._span.width <= timedelta():
+        if self.span is None or self.span.width <= timedelta():
             return ""
-        share = min(1.0, (window.end - self._span.start) / self._span.width)
+        share = min(1.0, (window.end - self.span.start) / self.span.width)
         return f"; {share:.0%} of the span done{self._left(share)}"
 
     def _left(self, share: float) -> str:

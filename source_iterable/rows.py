@@ -20,6 +20,8 @@ KNOWN = "x-columns"
 ADDED = "x-added"
 JSON_TEXT = "x-json-text"
 
+DEEPEST = 500  # levels of nesting; Iterable's own store allows 20
+
 Row = dict[str, Any]
 Fit = Callable[[Any], Any]
 
@@ -45,7 +47,7 @@ def parse(line: bytes) -> Row:
     Lone surrogates, which only escapes can spell, are kept.
 
     Raises:
-        MalformedLineError: If the line is no JSON object.
+        MalformedLineError: If the line is no JSON object, or nests deeper than 500 levels.
     """
     try:
         if _LONG_RUN in line.translate(_DIGITS) and _LONG_NUMBER.search(line):
@@ -59,7 +61,21 @@ def parse(line: bytes) -> Row:
         raise MalformedLineError("no JSON") from error
     if row.__class__ is not dict:
         raise MalformedLineError("no JSON object")
+    if line.count(b"{") + line.count(b"[") > DEEPEST and _is_too_deep(row):
+        raise MalformedLineError("nested too deep")
     return row
+
+
+def _is_too_deep(row: Row) -> bool:
+    level: list[Any] = [row]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def _exactly(line: bytes) -> Any:

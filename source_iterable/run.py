@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import FrameType
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NoReturn, TextIO, cast
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
@@ -20,6 +22,7 @@ from source_iterable.messages import Batch
 from source_iterable.source import SourceIterable
 
 TERMINATED = 128 + signal.SIGTERM
+PATIENCE_SECONDS = 5  # with a destination that does not read, once the process is asked to end
 # What the CDK logs of each table and each retry, which other lines tell better.
 CHATTER = (
     "Backing off ",
@@ -71,16 +74,34 @@ class Entrypoint(AirbyteEntrypoint):
                 yield f"{self.airbyte_message_to_string(message)}\n".encode()
 
 
-def run(arguments: list[str] | None = None) -> None:
-    """Answer the command of ``arguments``, by default the process's own, on standard output."""
-    signal.signal(signal.SIGTERM, _end)
+def run(arguments: list[str] | None = None) -> NoReturn:
+    """Answer the command of ``arguments``, by default the process's own, on standard output, and end the process."""
+    try:
+        answer(sys.argv[1:] if arguments is None else arguments)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:
+        status = 1
+        with suppress(OSError):
+            sys.excepthook(*sys.exc_info())
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # At once: threads that still wait for an answer would keep the process, or log while Python shuts down.
+    os._exit(status)
+
+
+def answer(arguments: list[str]) -> None:
+    """Write what the command of ``arguments`` answers."""
     log_to(sys.stdout)
     entrypoint = Entrypoint(SourceIterable(in_batches=True))
-    parsed = entrypoint.parse_args(sys.argv[1:] if arguments is None else arguments)
-    write(entrypoint.lines(parsed), sys.stdout.buffer)
+    output = Output(sys.stdout.buffer)
+    signal.signal(signal.SIGTERM, output.end)
+    output.write(entrypoint.lines(entrypoint.parse_args(arguments)))
 
 
-def log_to(stream: Any) -> None:
+def log_to(stream: TextIO) -> None:
     """Have log lines leave at once and whole, through the stream that the messages leave by."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
@@ -88,13 +109,28 @@ def log_to(stream: Any) -> None:
             handler.addFilter(lambda record: not str(record.msg).startswith(CHATTER))
 
 
-def write(lines: Iterable[bytes], out: BinaryIO) -> None:
-    """Write ``lines``: each time whole lines in one `write` call, since other threads log to the same stream."""
-    for some in lines:
-        out.write(some)
-        out.flush()
+class Output:
+    """Where messages leave: each time whole lines in one `write` call, since other threads log to the same stream."""
 
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._writing = False
+        self._ending = False
 
-def _end(signal_number: int, frame: FrameType | None) -> None:
-    """End promptly and tidily: what was delivered is delivered, and the last state stands."""
-    sys.exit(TERMINATED)
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Write ``lines`` until there are no more, or the process is asked to end."""
+        for some in lines:
+            self._writing = True
+            self._out.write(some)
+            self._out.flush()
+            self._writing = False
+            if self._ending:
+                sys.exit(TERMINATED)
+
+    def end(self, signal_number: int, frame: FrameType | None) -> None:
+        """End tidily: after the lines that are being written, and at the latest when patience is at its end."""
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(TERMINATED))
+        signal.alarm(PATIENCE_SECONDS)
+        self._ending = True
+        if not self._writing:
+            sys.exit(TERMINATED)

@@ -44,8 +44,12 @@ class SourceIterable(AbstractSource):
         self._reading: Sequence[IterableStream] | None = None
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The settings as they are; the CDK would write them, the key too, into a temporary file."""
-        return config
+        """The settings as they are, but for white space round the key, which its filter in logs must know as sent.
+
+        The CDK would write them, the key too, into a temporary file.
+        """
+        key = config.get("api_key")
+        return {**config, "api_key": key.strip()} if isinstance(key, str) else config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Whether the settings can be used, the key is accepted, and it may export; if not, what to change."""
@@ -123,6 +127,11 @@ class SourceIterable(AbstractSource):
                     message=f"Iterable answered {Answer(response)} to a simple request. Try again later; "
                     "if it stays so, see status.iterable.com."
                 )
+            if b'"channels"' not in Answer(response).body:
+                raise AirbyteTracedException(
+                    message=f"What answers at {api.url} is not Iterable's API. "
+                    "Check the region, and any proxy on the way."
+                )
 
     @staticmethod
     def _prove_export(api: Api) -> str | None:
@@ -159,5 +168,5 @@ def _backlog(table: AheadStream, states: ConnectorStateManager) -> Backlog[Any]:
     """What ``table`` wants; a state that cannot be read fails this table when its turn comes, not the sync."""
     try:
         return table.backlog(states.get_stream_state(table.name, table.namespace))
-    except AirbyteTracedException as error:
+    except Exception as error:
         return Unreadable(table.name, table.endpoint, error)

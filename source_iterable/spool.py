@@ -20,6 +20,7 @@ from source_iterable.rows import MalformedLineError
 
 CHUNK = 1 << 18
 LONGEST_LINE = 64_000_000
+LARGEST_ANSWER = 256_000_000
 MOST_INFLATED = 1_000_000_000
 STEEPEST_INFLATION = 200
 
@@ -123,9 +124,21 @@ class Spool:
                     yield line.rstrip(b"\r\n")
 
     def read(self) -> bytes:
-        """The whole body, for answers that are small by nature; the spool is closed after it."""
+        """The whole body, for answers that are small by nature; the spool is closed after it.
+
+        Raises:
+            UnusableBodyError: If it is larger than 256 MB.
+        """
         with self._reader() as reader:
-            return reader.read()
+            body = reader.read(LARGEST_ANSWER + 1)
+        if len(body) > LARGEST_ANSWER:
+            raise UnusableBodyError(f"the body is larger than {LARGEST_ANSWER // 1_000_000} MB")
+        return body
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nothing at all came under the name of a compressed body, which has a beginning even when empty."""
+        return self._compressed and self.size == 0
 
     def close(self) -> None:
         """Give the disk back."""

@@ -43,8 +43,11 @@ def moment(value: object) -> datetime:
         fraction = found["fraction"].split(".")[1] if found["fraction"] else ""
         text = f"{found['day']}T{found['time']}{'.' + fraction[:6] if fraction else ''}{found['zone'] or 'Z'}"
         parsed = cast("datetime", pendulum.parse(text))  # a text with a time gives nothing else
-        # A plain datetime: pendulum's own does arithmetic in classes of its own.
-        return datetime.fromisoformat(parsed.astimezone(timezone.utc).isoformat())
+        try:
+            # A plain datetime: pendulum's own does arithmetic in classes of its own.
+            return datetime.fromisoformat(parsed.astimezone(timezone.utc).isoformat())
+        except OverflowError as error:
+            raise ValueError("no moment of the calendar") from error
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             return EPOCH + timedelta(milliseconds=value)
@@ -60,10 +63,9 @@ def rfc3339(value: object) -> str | None:
     """
     if _is_usual(value):
         try:
-            datetime.fromisoformat(value[:19])
+            return datetime.fromisoformat(value[:_USUAL_OFFSET]).isoformat() + "Z"
         except ValueError:
             return None
-        return f"{value[:10]}T{value[11:19]}Z"
     try:
         return formatted(moment(value))
     except ValueError:

@@ -12,7 +12,7 @@ from airbyte_cdk.models.connector_metadata import MetadataFile
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
 from source_iterable.messages import batches
-from source_iterable.run import Entrypoint, write
+from source_iterable.run import Entrypoint, Output
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,7 +70,7 @@ def test_every_write_is_of_whole_lines() -> None:
     """Threads log to the same stream: a line written in two goes could be torn."""
     out = Recorder()
 
-    write([b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n', b'{"type":"STATE"}\n'], out)  # type: ignore[arg-type]
+    Output(out).write([b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n', b'{"type":"STATE"}\n'])  # type: ignore[arg-type]
 
     assert out.writes == [b'{"type":"RECORD",1}\n{"type":"RECORD",2}\n', b'{"type":"STATE"}\n']
 

@@ -24,6 +24,7 @@ from source_iterable.errors import Attempts, failure
 from source_iterable.messages import batches
 from source_iterable.progress import Progress
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, parse
+from source_iterable.spool import UnusableBodyError
 
 Slice = Mapping[str, Any]
 
@@ -109,10 +110,7 @@ class IterableStream(HttpStream, ABC):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Row]:
         """The rows of an answer, as they were sent."""
-        rows = self.body(response).get(self.records_key)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise self.unexpected(f"no list of objects under '{self.records_key}'")
-        return rows
+        return self.objects(self.body(response), self.records_key)
 
     def read_records(
         self,
@@ -175,8 +173,11 @@ class IterableStream(HttpStream, ABC):
         selected = self.configured.stream.json_schema.get("properties") if self.configured else None
         if not selected:
             return Columns(own)
-        known = selected.get(REST, {}).get(KNOWN, ())
-        chosen = {name: own.get(name, column) for name, column in selected.items()}
+        offered: Mapping[str, Any] = {
+            name: column if isinstance(column, Mapping) else {} for name, column in selected.items()
+        }
+        known = offered.get(REST, {}).get(KNOWN) or ()
+        chosen = {name: own.get(name, column) for name, column in offered.items()}
         needed = [*(name for path in self._wrapped_primary_key(self.primary_key) or [] for name in path)]
         needed += self._wrapped_cursor_field()
         chosen |= {name: own[name] for name in needed if name in own}
@@ -185,11 +186,27 @@ class IterableStream(HttpStream, ABC):
     def body(self, response: requests.Response) -> Row:
         """The JSON object that an answer holds; its spool is read once."""
         if self._page is None or self._page[0] is not response:
-            try:
-                self._page = (response, parse(response.raw.read()))
-            except MalformedLineError as error:
-                raise self.unexpected("no JSON object") from error
+            self._page = (response, self.read_object(response))
         return self._page[1]
+
+    def read_object(self, response: requests.Response) -> Row:
+        """The JSON object that an answer holds."""
+        try:
+            return parse(response.raw.read())
+        except MalformedLineError as error:
+            raise self.unexpected("no JSON object") from error
+        except UnusableBodyError as error:
+            raise self.unexpected(f"too much ({error})") from error
+
+    def objects(self, body: Row, key: str, *required: str) -> list[Row]:
+        """The list of objects under ``key`` of ``body``, each with the fields ``required``, numbers or text."""
+        rows = body.get(key)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise self.unexpected(f"no list of objects under '{key}'")
+        for name in required:
+            if not all(isinstance(row.get(name), int | str) for row in rows):
+                raise self.unexpected(f"an object without '{name}' under '{key}'")
+        return rows
 
     def attempts(self, subject: str, **how: Any) -> Attempts:
         """The attempts at requests of this table."""

@@ -34,7 +34,7 @@ class Event(ExportStream, ABC):
         return {EVENT_ID: event_id(self.data_type, row)}
 
     def unparsed(self, line: bytes) -> Row:
-        """A line that cannot be read is delivered as it is, without a moment."""
+        """The columns of a line that cannot be read: it is delivered as it is, without a moment."""
         return {
             EVENT_ID: line_id(self.data_type, line),
             self.cursor_field: None,

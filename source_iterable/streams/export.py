@@ -63,7 +63,7 @@ class ExportStream(AheadStream, ABC):
         Raises:
             AirbyteTracedException: A config_error if ``state`` cannot be read.
         """
-        span = self.span(state)
+        self._span = span = self.span(state)
         ends_open = self.ends_open and self._is_full_refresh and span is not None and not self.config.end_date
         last = self.open_window if ends_open else None
         return Windows(self.name, self.endpoint, span, Width(self.config.window), self.download, last)
@@ -101,9 +101,8 @@ class ExportStream(AheadStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Slice]:
         """The windows, each when it was downloaded whole."""
-        span = self.span(self.state)
-        self.progress.begin(span)
         for piece in self.taken():
+            self.progress.span = self._span
             yield {"window": str(piece.what), "piece": piece}
 
     def read_records(
@@ -137,7 +136,7 @@ class ExportStream(AheadStream, ABC):
             try:
                 row = parse(line)
             except MalformedLineError:
-                yield self.unparsed(line)
+                yield record({}, self.unparsed(line))
                 continue
             if not timestamps.lies_in_second(row.get(cursor), end):
                 yield record(row, added(row))
@@ -147,7 +146,7 @@ class ExportStream(AheadStream, ABC):
         return {}
 
     def unparsed(self, line: bytes) -> Row:
-        """The record of a line that is no JSON object, also after it was read again."""
+        """The columns of a line that is no JSON object, also after it was read again."""
         raise NotImplementedError
 
     def malformed(self, window: Window, line: int) -> Exception | None:
@@ -163,7 +162,7 @@ class ExportStream(AheadStream, ABC):
         """
         for reading in range(1, READINGS + 1):
             spool = self._export(window, tries, grow)
-            if spool.malformed is None:
+            if spool.malformed is None and not (spool.is_doubtful and reading == 1):
                 break
             if reading < READINGS:
                 spool.close()

@@ -12,7 +12,7 @@ from source_iterable.api import LIST_USERS_PATH, REQUESTS_PER_MINUTE
 from source_iterable.downloads import Grow, Lists, Piece
 from source_iterable.errors import Rejected, TooMuchError, failure
 from source_iterable.progress import duration
-from source_iterable.rows import MalformedLineError, Row, parse
+from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
 
@@ -30,13 +30,7 @@ class ListUsers(AheadStream):
     def list_ids(self) -> Sequence[int]:
         """The ids of all lists, in order; called on a thread of the look-ahead."""
         response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
-        try:
-            lists = parse(response.raw.read()).get("lists")
-        except MalformedLineError as error:
-            raise self.unexpected("no JSON object") from error
-        if not isinstance(lists, list):
-            raise self.unexpected("no list under 'lists'")
-        ids = sorted({entry["id"] for entry in lists if isinstance(entry, dict) and isinstance(entry.get("id"), int)})
+        ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
         rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
         self.logger.info(
             "%s: %d lists, one request each; at %g requests a minute that takes %s at the least.",

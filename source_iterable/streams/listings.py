@@ -7,13 +7,15 @@ from contextlib import closing
 from datetime import datetime
 from itertools import product
 from typing import Any, ClassVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import requests
-from airbyte_cdk.models import FailureType, SyncMode
+from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
+from source_iterable.api import Api, origin
+from source_iterable.config import Config
 from source_iterable.errors import disk_error, failure
 from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
@@ -62,6 +64,10 @@ class PagedListing(IterableStream):
     is_resumable = True
     total_key: ClassVar[str]
 
+    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
+        super().__init__(config, api, configured)
+        self._pages: set[str] = set()
+
     @property
     def state(self) -> MutableMapping[str, Any]:
         """`{"updatedAt": when the last listing began}`."""
@@ -71,16 +77,6 @@ class PagedListing(IterableStream):
     def state(self, value: MutableMapping[str, Any]) -> None:
         self._state = value
 
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
-        """The endpoint, or the next page of it."""
-        return str(next_page_token["path"]) if next_page_token else self.endpoint
-
     def request_params(
         self,
         stream_state: Mapping[str, Any] | None,
@@ -89,16 +85,17 @@ class PagedListing(IterableStream):
     ) -> MutableMapping[str, Any]:
         """The first page; without `page` Iterable would send 20 rows and call them all."""
         if next_page_token:
-            return {}
+            return dict(next_page_token)
+        self._pages.clear()
         return {"page": 1, "pageSize": PAGE_SIZE, "sort": "id", **(stream_slice or {})}
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """The page that the answer names, on the host that was asked: the key goes nowhere else."""
+        """The parameters of the page that the answer names; where it says to ask for it, it must be Iterable."""
         url = self.body(response).get("nextPageUrl")
         if not url:
             return None
-        following = urlsplit(urljoin(self.api.url, str(url)))
-        if following.netloc != urlsplit(self.api.url).netloc:
+        following = urljoin(self.api.url, str(url))
+        if origin(following)[1:] != origin(self.api.url)[1:]:
             raise failure(
                 self.name,
                 "Iterable's answer names a next page on another host, which is refused: the API key would leave "
@@ -106,7 +103,22 @@ class PagedListing(IterableStream):
                 "nextPageUrl on another host",
                 FailureType.system_error,
             )
-        return {"path": f"{following.path}?{following.query}"}
+        query = urlsplit(following).query
+        if query in self._pages:
+            raise self.unexpected("a next page that was read before")
+        self._pages.add(query)
+        return dict(parse_qsl(query))
+
+    def parse_response(
+        self,
+        response: requests.Response,
+        *,
+        stream_state: Mapping[str, Any],
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Iterable[Row]:
+        """The rows of a page, as they were sent, each with its key."""
+        return self.objects(self.body(response), self.records_key, str(self.primary_key))
 
     def read_records(
         self,

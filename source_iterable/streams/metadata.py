@@ -9,7 +9,7 @@ from urllib.parse import quote
 from airbyte_cdk.models import SyncMode
 
 from source_iterable.errors import Rejected
-from source_iterable.rows import MalformedLineError, Row, parse
+from source_iterable.rows import Row
 from source_iterable.streams.base import IterableStream, Slice
 
 
@@ -22,30 +22,34 @@ class Metadata(IterableStream):
 
     def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
         """Every value: the tables, the keys of each, the value of each."""
-        for table in self._results("metadata", "the listing of tables"):
-            name = quote(str(table["name"]), safe="")
-            for entry in self._results(f"metadata/{name}", "a listing of keys"):
-                key = quote(str(entry["key"]), safe="")
+        self.api.require_key(self.name)
+        for table in self._listed("metadata", "name"):
+            path = f"metadata/{quote(str(table['name']), safe='')}"
+            for entry in self._listed(path, "key"):
                 try:
-                    yield self._get(f"metadata/{name}/{key}", "the value of a key", rejects={404})
+                    value = self._get(f"{path}/{quote(str(entry['key']), safe='')}", rejects={404})
                 except Rejected:
                     self.logger.info("%s: a key vanished while the table was read", self.name)
+                    continue
+                if value.get("key") != entry["key"]:
+                    raise self.unexpected("another key than the one that was asked for")
+                yield value
 
-    def _results(self, path: str, subject: str) -> Iterator[Row]:
-        marker: Any = None
+    def _listed(self, path: str, required: str) -> Iterator[Row]:
+        """The entries of all pages of ``path``, each with the field ``required``."""
+        markers: set[Any] = set()
+        params: Mapping[str, str] = {}
         while True:
-            page = self._get(path, subject, {"nextMarker": marker} if marker else {})
-            yield from page.get(self.records_key) or []
-            following = page.get("nextMarker")
-            if not following or following == marker:
+            page = self._get(path, params)
+            yield from self.objects(page, self.records_key, required)
+            marker = page.get("nextMarker")
+            if not marker:
                 return
-            marker = following
+            if marker in markers:
+                raise self.unexpected("a next page that was read before")
+            markers.add(marker)
+            params = {"nextMarker": str(marker)}
 
-    def _get(
-        self, path: str, subject: str, params: Mapping[str, str] | None = None, rejects: Collection[int] = ()
-    ) -> Row:
-        response = self.api.get(path, params or {}, self.attempts(subject, rejects=rejects), self.name)
-        try:
-            return parse(response.raw.read())
-        except MalformedLineError as error:
-            raise self.unexpected("no JSON object") from error
+    def _get(self, path: str, params: Mapping[str, str] | None = None, rejects: Collection[int] = ()) -> Row:
+        attempts = self.attempts("a part of the metadata store", rejects=rejects)
+        return self.read_object(self.api.get(path, params or {}, attempts, self.name))

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns
 from source_iterable.errors import failure
-from source_iterable.rows import MalformedLineError, parse
 from source_iterable.streams.export import ExportStream
 from source_iterable.windows import Window
 
@@ -62,7 +60,10 @@ class Users(ExportStream):
                 self.name, FIELDS_PATH,
             )  # fmt: skip
             return {}
-        return self._told(response)
+        fields = self.read_object(response).get("fields")
+        if not isinstance(fields, dict):
+            raise self.unexpected("no object under 'fields'")
+        return {name: kind for name, kind in fields.items() if isinstance(kind, str)}
 
     def malformed(self, window: Window, line: int) -> Exception:
         """A profile that cannot be read cannot be keyed: the table stops before it."""
@@ -73,12 +74,3 @@ class Users(ExportStream):
             "malformed line",
             FailureType.system_error,
         )
-
-    def _told(self, response: requests.Response) -> Mapping[str, str]:
-        try:
-            fields = parse(response.raw.read()).get("fields")
-        except MalformedLineError as error:
-            raise self.unexpected("no JSON object") from error
-        if not isinstance(fields, dict):
-            raise self.unexpected("no object under 'fields'")
-        return {name: kind for name, kind in fields.items() if isinstance(kind, str)}
