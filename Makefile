@@ -18,7 +18,7 @@ LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo fix image lock upgrade clean python
+.PHONY: help setup test demo bench fix image lock upgrade clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ test: $(INSTALLED) ## check lint, format and types, run the tests
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m integration_tests.demo
+
+bench: $(INSTALLED) ## measure speed and memory beside the published connectors (ten minutes)
+	@$(BIN)/python -m benchmarks --write $(BENCH_ARGS)
 
 fix: $(INSTALLED) ## mend lint and formatting
 	$(BIN)/ruff check --fix .
@@ -52,7 +55,7 @@ upgrade: ## make the lock files anew with the newest versions
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
 
 clean: ## remove the virtual environment, caches and build results
-	rm -rf .venv .venv-* build dist demo .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist demo .bench .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): $(LOCKED) pyproject.toml

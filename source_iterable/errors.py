@@ -237,7 +237,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         asked = retry_after(response)
         wait = self._rate_limit_wait(asked)
         if self._waited + wait > RATE_LIMIT_PATIENCE:
-            limit = f"Iterable asks to wait {asked:.0f} s more" if asked is not None else "the limit stays in use"
+            limit = f"Iterable asks to wait {asked:.0f} s more" if asked == wait else "the limit stays in use"
             raise self._transient_error(
                 f"met Iterable's rate limit (HTTP 429): {self._waited:.0f} s were waited for and {limit}. "
                 "Other programs use this project's limit: let them pause, or sync at another time.",

@@ -44,23 +44,19 @@ def is_covered(name: str) -> bool:
 
 
 def _canonical(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    covered: dict[str, Any] = {}
-    nested: list[str] = []
-    for name, value in row.items():
-        if value is None or not is_covered(name):
-            continue
+    covered = {name: value for name, value in row.items() if value is not None and is_covered(name)}
+    for name, value in list(covered.items()):
         kind = value.__class__
-        if kind is dict:
-            nested.append(name)
-        elif kind is list:
+        if kind is list:
             covered[name] = [_element(item) for item in value]
-        else:
-            covered[name] = value
-    for name in nested:
-        if not _flatten(name, row[name], covered):
-            return {
-                CLASH: [[name, value] for name, value in sorted(row.items()) if value is not None and is_covered(name)]
-            }
+        elif kind is dict:
+            del covered[name]
+            if not _flatten(name, value, covered):
+                return {
+                    CLASH: [
+                        [name, value] for name, value in sorted(row.items()) if value is not None and is_covered(name)
+                    ]
+                }
     return covered
 
 

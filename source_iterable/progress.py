@@ -49,8 +49,7 @@ class Progress:
         )  # fmt: skip
 
     def part_done(self, what: str, rows: int, size: int, seconds: float, done: int, of: int) -> None:
-        """Log one of ``of`` parts (a list) whose ``rows`` left, and count them."""
-        self.rows += rows
+        """Log one of ``of`` parts (a list) whose ``rows`` left, each of them counted."""
         self.bytes += size
         share = done / of if of else 1.0
         logger.info(

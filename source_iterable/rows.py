@@ -66,6 +66,20 @@ def parse(line: bytes) -> Row:
     return row
 
 
+def check(line: bytes) -> None:
+    """Prove that `parse` can read ``line``, as cheaply as can be.
+
+    Raises:
+        MalformedLineError: If it cannot.
+    """
+    try:
+        is_row = orjson.loads(line).__class__ is dict
+    except orjson.JSONDecodeError:
+        is_row = False
+    if not is_row or line.count(b"{") + line.count(b"[") > DEEPEST:
+        parse(line)
+
+
 def _is_too_deep(row: Row) -> bool:
     level: list[Any] = [row]
     for _ in range(DEEPEST):
@@ -117,7 +131,7 @@ class Columns:
         self._keeps_rest = REST in properties
         received = {name: schema for name, schema in properties.items() if not schema.get(ADDED)}
         self._fits = {name: fit(schema) for name, schema in received.items()}
-        self._strings = frozenset(name for name, check in self._fits.items() if check is _string)
+        self._kinds = {name: _KINDS[check] for name, check in self._fits.items() if check in _KINDS}
         self._dropped = frozenset(known) - frozenset(properties)
         self._parents = frozenset(
             name[:dot] for name in {*received, *self._dropped} for dot, sign in enumerate(name) if sign == "."
@@ -129,18 +143,20 @@ class Columns:
         ``added`` are the columns that the connector itself gives the record; one that the user did not
         select is left out.
         """
-        strings = self._strings
+        kinds = self._kinds
         record: Row = {}
         rest: Row = {}
         for name, value in row.items():
-            if name in strings and (value is None or value.__class__ is str):
-                record[name] = value  # most values are text
+            if name in kinds and (value.__class__ is kinds[name] or value is None):
+                record[name] = value  # most values are such
             elif (left := self._place(name, value, row, record)) is not _PLACED:
                 rest[name] = left
         if rest and self._keeps_rest:
             record[REST] = rest
         if added:
-            record.update((name, value) for name, value in added.items() if name in self.names)
+            for name, value in added.items():
+                if name in self.names:
+                    record[name] = value
         return record
 
     def _place(self, name: str, value: Any, row: Mapping[str, Any], record: Row) -> Any:
@@ -190,11 +206,11 @@ def _string(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    return value if value.__class__ is int and _LEAST <= value <= _MOST else _UNFIT
+    return value if value.__class__ is int else _UNFIT
 
 
 def _number(value: Any) -> Any:
-    return value if value.__class__ is float or (value.__class__ is int and _LEAST <= value <= _MOST) else _UNFIT
+    return value if value.__class__ is float or value.__class__ is int else _UNFIT
 
 
 def _boolean(value: Any) -> Any:
@@ -249,6 +265,9 @@ _FITS: Mapping[str | None, Fit] = {
     "boolean": _boolean,
     "object": _object,
 }
+
+# Where the class of a value tells that it fits: `parse` makes no integer that 64 bits cannot hold.
+_KINDS: Mapping[Fit, type] = {_string: str, _whole: int, _boolean: bool}
 
 _OTHER = re.compile("[^a-z0-9]")
 

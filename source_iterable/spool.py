@@ -41,7 +41,6 @@ class Spool:
 
     Attributes:
         size: Bytes on the wire and on disk.
-        lines_read: Lines that are not blank.
         malformed: The number, from 1, of the first line that ``check`` refused; None where all are well.
     """
 
@@ -49,7 +48,6 @@ class Spool:
         self._file = file
         self._compressed = compressed
         self.size = 0
-        self.lines_read = 0
         self.malformed: int | None = None
 
     @classmethod
@@ -99,7 +97,7 @@ class Spool:
             raise
         finally:
             response.close()
-        spool.lines_read, spool.malformed = lines.count, lines.malformed
+        spool.malformed = lines.malformed
         return spool
 
     @classmethod
@@ -109,7 +107,6 @@ class Spool:
         try:
             for line in lines:
                 spool.size += spool._file.write(line + b"\n")
-                spool.lines_read += 1
             spool._file.seek(0)
         except BaseException:
             spool.close()
@@ -202,12 +199,14 @@ class _Lines:
 
     def feed(self, piece: bytes) -> None:
         if self._check is None:
+            end = piece.rfind(b"\n")
+            self._grow(len(piece) if end < 0 else piece.index(b"\n"))
+            if end >= 0:
+                self._begun_size = len(piece) - end - 1
             return
         first, *others = piece.split(b"\n")
         self._begun.append(first)
-        self._begun_size += len(first)
-        if self._begun_size > LONGEST_LINE:
-            raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
+        self._grow(len(first))
         if others:
             self._line(b"".join(self._begun))
             *whole, last = others
@@ -215,8 +214,13 @@ class _Lines:
                 self._line(line)
             self._begun, self._begun_size = [last], len(last)
 
+    def _grow(self, size: int) -> None:
+        self._begun_size += size
+        if self._begun_size > LONGEST_LINE:
+            raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
+
     def end(self) -> None:
-        if self._begun_size:
+        if self._begun:
             self._line(b"".join(self._begun))
 
     def _line(self, line: bytes) -> None:

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -5,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.columns import MOMENT
-from source_iterable.rows import ADDED, JSON_TEXT, REST, Columns, MalformedLineError, destination_name, dump, parse
+from source_iterable.rows import (
+    ADDED,
+    JSON_TEXT,
+    REST,
+    Columns,
+    MalformedLineError,
+    check,
+    destination_name,
+    dump,
+    parse,
+)
 
 TEXT = {"type": ["null", "string"]}
 WHOLE = {"type": ["null", "integer"]}
@@ -51,7 +62,7 @@ def test_a_value_that_fits_is_in_its_column(column: Any, sent: Any, arrives: Any
         pytest.param(WHOLE, "5", id="text for integer"),
         pytest.param(WHOLE, 5.0, id="float for integer"),
         pytest.param(WHOLE, True, id="boolean for integer"),
-        pytest.param(WHOLE, 2**63, id="integer beyond 64 bits"),
+        pytest.param(WHOLE, "9223372036854775808", id="integer beyond 64 bits, which parse gives as text"),
         pytest.param(NUMBER, "NaN", id="NaN, which parse gives as text"),
         pytest.param(FLAG, 1, id="integer for boolean"),
         pytest.param(MOMENT, "2024-01-01", id="bare day for moment"),
@@ -160,13 +171,32 @@ def test_lines_that_are_no_object_are_malformed(line: bytes) -> None:
         parse(line)
 
 
-@given(st.binary(max_size=60))
-def test_any_bytes_give_a_row_or_are_malformed(line: bytes) -> None:
+@given(st.binary(max_size=60) | st.from_regex(rb"\A\{\"a\": ?[-\[{\"0-9a-zA-Z.,:}\]]{0,30}\}\Z"))
+def test_any_bytes_give_a_row_or_are_malformed_and_the_check_knows(line: bytes) -> None:
     try:
         row = parse(line)
     except MalformedLineError:
+        with pytest.raises(MalformedLineError):
+            check(line)
         return
+    check(line)
     assert parse(dump(row)) == row
+
+
+@given(st.integers())
+def test_integers_are_integers_as_long_as_64_bits_hold_them(number: int) -> None:
+    value = parse(b'{"a": [%d]}' % number)["a"][0]
+
+    assert value == (number if -(2**63) <= number < 2**63 else str(number))
+
+
+def test_nesting_beyond_all_use_is_malformed_alike_everywhere() -> None:
+    for levels, bad in ((498, False), (600, True), (1015, True), (5000, True)):
+        line = b'{"a":' + b"[" * levels + b"]" * levels + b"}"
+        with pytest.raises(MalformedLineError) if bad else nullcontext():
+            check(line)
+        with pytest.raises(MalformedLineError) if bad else nullcontext():
+            parse(line)
 
 
 def test_names_are_compared_as_destinations_do() -> None:

@@ -9,6 +9,7 @@ from random import Random
 from integration_tests.sandbox.people import Row, wire_time
 
 BATCH = 500
+MESSAGE_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two of 2**128 numbers share a message id
 """Lines that are made and sent at a time."""
 
 
@@ -63,7 +64,7 @@ class Bulk:
                 values = {
                     b"email": b"bulk.%d@example.com" % number,
                     b"time": text,
-                    b"message": b"%032x" % number,
+                    b"message": b"%032x" % (number * MESSAGE_STEP % (1 << 128)),
                 }
                 lines.append(self._lines[number % len(self._lines)] % values)
             yield lines

@@ -20,7 +20,7 @@ from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
 from source_iterable.downloads import Grow, Piece, Windows
 from source_iterable.errors import TRIES, TooMuchError, failure
-from source_iterable.rows import MalformedLineError, Row, parse
+from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
 from source_iterable.windows import Width, Window
@@ -182,7 +182,7 @@ class ExportStream(AheadStream, ABC):
             f"the export of {window}",
             tries=TRIES if window.is_least else tries,
             give_up=None if window.is_least else TooMuchError,
-            receive=lambda response: Spool.receive(response, check=parse, grow=grow),
+            receive=lambda response: Spool.receive(response, check=check, grow=grow),
         )
         try:
             spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]

@@ -75,15 +75,20 @@ class ListUsers(AheadStream):
             return
         piece: Piece[int] = stream_slice["piece"]
         spool: Spool = piece.body
-        yield from self.emitted(self.member(line, piece.what) for line in spool.lines())
-        self.progress.part_done(
-            f"list {piece.what}", spool.lines_read, spool.size, piece.seconds, stream_slice["number"], self._of
-        )
+        before = self.progress.rows
+        yield from self.emitted(self.counted(self._members(spool, piece.what)))
+        rows = self.progress.rows - before
+        self.progress.part_done(f"list {piece.what}", rows, spool.size, piece.seconds, stream_slice["number"], self._of)
 
-    def member(self, line: bytes, list_id: int) -> Row:
-        """The record of a line: an e-mail address or, in some projects, a user id; text as it was sent."""
-        text = line.decode("utf-8", "replace")
-        return self.columns.record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
+    def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
+        """The records of a list: its lines are e-mail addresses or, in some projects, user ids; text as it was sent."""
+        selected = self.columns.names
+        for line in spool.lines():
+            text = line.decode("utf-8", "replace")
+            member: Row = {"email": text, "userId": None if "@" in text else text, "listId": list_id}
+            yield (
+                member if len(selected) == len(member) else {name: member[name] for name in member if name in selected}
+            )
 
     def download(self, list_id: int, grow: Grow) -> Spool | Skipped:
         """The members of a list, whole; called on a thread of the look-ahead.
@@ -93,7 +98,7 @@ class ListUsers(AheadStream):
         attempts = self.attempts(
             f"list {list_id}",
             rejects={400, 404, 500},
-            receive=lambda response: Spool.receive(response, check=_any_line, grow=grow),
+            receive=lambda response: Spool.receive(response, grow=grow),
         )
         try:
             spool: Spool = self.api.get(self.endpoint, {"listId": list_id}, attempts, self.name).raw  # type: ignore[assignment]
@@ -119,7 +124,3 @@ class Skipped:
 
     def close(self) -> None:
         """Nothing lies on disk."""
-
-
-def _any_line(line: bytes) -> None:
-    """Every line is a member."""
