@@ -18,10 +18,10 @@ LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench fix image lock upgrade clean python
+.PHONY: help setup test demo bench fix image test-image lock upgrade clean python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=python3.13 chooses the interpreter, PYTEST_ARGS='-k windows' goes to pytest"
 
 setup: $(INSTALLED) ## set up the virtual environment (the other targets do it when needed)
@@ -30,7 +30,7 @@ test: $(INSTALLED) ## check lint, format and types, run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy source_iterable
-	$(BIN)/pytest -n $(WORKERS) -m "not image_tests" $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope -m "not image_tests" $(PYTEST_ARGS)
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m integration_tests.demo
@@ -41,6 +41,9 @@ bench: $(INSTALLED) ## measure speed and memory beside the published connectors 
 fix: $(INSTALLED) ## mend lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+test-image: $(INSTALLED) ## build the image and try it (needs a Docker engine)
+	$(BIN)/pytest -m image_tests integration_tests/test_image.py $(PYTEST_ARGS)
 
 image: ## build the connector's image with Docker
 	$(DOCKER) build --tag $(IMAGE) .

@@ -17,10 +17,11 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from source_iterable.errors import TooMuchError
+from source_iterable.errors import DiskError, TooMuchError
 from source_iterable.windows import Width, Window
 
 THREADS_PER_LIMIT = 4
+DISK_TRIES = 3  # of the body whose turn it is, on a disk that is full
 AHEAD = 32  # bodies of one limit that may wait for their reader; each is an open file
 
 Grow = Callable[[int], None]
@@ -65,6 +66,7 @@ class Piece(Generic[What]):
     _claimed: int = 0
     _crowded: bool = False
     _discarded: bool = False
+    _disk_full: int = 0
 
     @property
     def waits(self) -> bool:
@@ -402,7 +404,7 @@ class Downloads:
             if self._is_head(piece):
                 if self._reading is None or not piece._crowded:
                     return backlog, piece
-            elif ahead < AHEAD and not (piece._crowded and self._used > self._room / 2):
+            elif ahead < AHEAD and not piece._disk_full and not (piece._crowded and self._used > self._room / 2):
                 return backlog, piece
         return None
 
@@ -420,6 +422,9 @@ class Downloads:
         elif isinstance(error, _NoRoomError):
             self._drop(piece)
             piece._state, piece._crowded = _State.WAITING, True
+        elif isinstance(error, DiskError) and self._may_wait_for_disk(piece):
+            self._drop(piece)
+            piece._state = _State.WAITING
         elif isinstance(error, TooMuchError):
             self._drop(piece)
             piece._state = _State.WAITING
@@ -452,14 +457,28 @@ class Downloads:
             if piece._claimed > self._room:
                 raise TooMuchError("it is larger than the room on disk")
             if self._is_head(piece):
-                self._make_room(piece)
+                self._drop_later(piece, until=self._room)
             if self._used > self._room:
                 raise _NoRoomError
 
-    def _make_room(self, head: Piece[Any]) -> None:
+    def _may_wait_for_disk(self, piece: Piece[Any]) -> bool:
+        """After a full disk: whether ``piece`` should be asked for again in its turn.
+
+        Bodies that are needed later make room for the one whose turn it is; that one gives up when it was
+        refused so often.
+        """
+        if self._is_head(piece):
+            piece._disk_full += 1
+            self._drop_later(piece, until=0)
+            return piece._disk_full < DISK_TRIES
+        piece._disk_full = max(1, piece._disk_full)
+        return True
+
+    def _drop_later(self, head: Piece[Any], until: int) -> None:
+        """Discard bodies, those needed last first, until no more than so many bytes lie on disk."""
         for backlog in reversed(self._backlogs):
             for piece in reversed(backlog.pieces):
-                if self._used <= self._room:
+                if self._used <= until:
                     return
                 if piece is head:
                     continue

@@ -168,7 +168,10 @@ class Attempts(ErrorHandler, BackoffStrategy):
         except UnusableBodyError as error:
             raise self._system_error(f"cannot be read: {error}.", str(error)) from error
         except OSError as error:
-            raise disk_error(self._table, error) from error
+            self._failed += 1
+            if self._give_up is not None or self._failed >= self._tries:
+                raise disk_error(self._table, error) from error
+            return self._retry("no room on disk")  # downloads of other tables may fill it for the moment
         self._failed = self._rejected = self._limited = 0
         self._waited = 0.0
         return ErrorResolution(ResponseAction.SUCCESS)
@@ -275,6 +278,10 @@ class TableError(AirbyteTracedException):
         return str(self.message).partition(": ")[2]
 
 
+class DiskError(TableError):
+    """The error for a temporary folder that takes no more."""
+
+
 def failure(table: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:
     """An error of ``table`` as the platform shows it: ``sentence`` to people, ``detail`` beside it."""
     return TableError(
@@ -306,14 +313,15 @@ def key_error(answer: Answer) -> AirbyteTracedException:
     )
 
 
-def disk_error(table: str, error: OSError) -> AirbyteTracedException:
+def disk_error(table: str, error: OSError) -> DiskError:
     """The error for a temporary folder that takes no more."""
-    return failure(
-        table,
-        f"no room to spool an answer: {error.strerror or error}. Free disk space for temporary files ($TMPDIR), "
-        "or lower ITERABLE_SPOOL_MEGABYTES. Nothing of the window was delivered; the saved state stays before it.",
-        repr(error),
-        FailureType.transient_error,
+    return DiskError(
+        message=f"{table}: no room to spool an answer: {error.strerror or error}. Free disk space for temporary files "
+        "($TMPDIR), or lower ITERABLE_SPOOL_MEGABYTES. Nothing of the window was delivered; the saved state stays "
+        "before it.",
+        internal_message=repr(error),
+        failure_type=FailureType.transient_error,
+        stream_descriptor=StreamDescriptor(name=table),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import signal
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -94,10 +96,13 @@ def run(arguments: list[str] | None = None) -> NoReturn:
 
 def answer(arguments: list[str]) -> None:
     """Write what the command of ``arguments`` answers."""
-    log_to(sys.stdout)
+    # Whatever PYTHONUNBUFFERED says: a buffered writer writes to the end, and one thread at a time.
+    out = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 - it lives as long as the process
+    log_to(io.TextIOWrapper(out, "utf-8", write_through=True))
     entrypoint = Entrypoint(SourceIterable(in_batches=True))
-    output = Output(sys.stdout.buffer)
+    output = Output(out)
     signal.signal(signal.SIGTERM, output.end)
+    tempfile.gettempdir()  # tried out by writing a file, here and not in a thread that may not get to remove it
     output.write(entrypoint.lines(entrypoint.parse_args(arguments)))
 
 

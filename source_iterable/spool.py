@@ -68,8 +68,12 @@ class Spool:
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding not in {"gzip", "identity"}:
             raise UnusableBodyError(f"the body has the unknown encoding {encoding}")
-        # The file is closed on any error below, and by its reader otherwise.
-        spool = cls(tempfile.TemporaryFile(), compressed=encoding == "gzip")  # noqa: SIM115
+        try:
+            # The file is closed on any error below, and by its reader otherwise.
+            spool = cls(tempfile.TemporaryFile(), compressed=encoding == "gzip")  # noqa: SIM115
+        except OSError:
+            response.close()
+            raise
         lines = _Lines(check)
         inflated = _Inflation() if encoding == "gzip" else None
         try:

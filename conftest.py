@@ -1,0 +1,30 @@
+"""Airbyte's own tests (`airbyte_cdk.test.standard_tests`): their options and scenarios, and what they read from.
+
+They run from `unit_tests/test_standard.py`, and from a file that `airbyte-cdk connector test` writes. Both
+find the settings in acceptance-test-config.yml, whose key opens the sandbox that is started here for them.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from airbyte_cdk.test.standard_tests import SourceTestSuiteBase
+
+from integration_tests.sandbox import Sandbox
+from integration_tests.sync import NOW, START, environment
+
+pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+
+
+@pytest.fixture(scope="session")
+def airbytes_sandbox() -> Iterator[Sandbox]:
+    """The sandbox that Airbyte's tests read from, one for each process that runs tests."""
+    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _airbytes_tests_ask_the_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the connector ask the sandbox, in Airbyte's tests and in no others."""
+    if request.cls is not None and issubclass(request.cls, SourceTestSuiteBase):
+        for name, value in environment(request.getfixturevalue("airbytes_sandbox")).items():
+            monkeypatch.setenv(name, value)
