@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
 from source_iterable.timestamps import is_bare_date, rfc3339
@@ -30,6 +31,11 @@ class MalformedLineError(ValueError):
     """A line that is no JSON object."""
 
 
+class _Object(msgspec.Struct):
+    """Any JSON object, none of whose fields is wanted."""
+
+
+_AN_OBJECT = msgspec.json.Decoder(_Object)
 _UNFIT: Any = object()
 _PLACED: Any = object()
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() else byte for byte in range(256))
@@ -61,7 +67,7 @@ def parse(line: bytes) -> Row:
         raise MalformedLineError("no JSON") from error
     if row.__class__ is not dict:
         raise MalformedLineError("no JSON object")
-    if line.count(b"{") + line.count(b"[") > DEEPEST and _is_too_deep(row):
+    if _may_be_too_deep(line) and _is_too_deep(row):
         raise MalformedLineError("nested too deep")
     return row
 
@@ -73,11 +79,17 @@ def check(line: bytes) -> None:
         MalformedLineError: If it cannot.
     """
     try:
-        is_row = orjson.loads(line).__class__ is dict
-    except orjson.JSONDecodeError:
-        is_row = False
-    if not is_row or line.count(b"{") + line.count(b"[") > DEEPEST:
+        _AN_OBJECT.decode(line)  # reads past every field without making it
+        str(line, "utf-8")
+        plain = not _may_be_too_deep(line)
+    except (ValueError, RecursionError):
+        plain = False
+    if not plain:
         parse(line)
+
+
+def _may_be_too_deep(line: bytes) -> bool:
+    return len(line) > 2 * DEEPEST and line.count(b"{") + line.count(b"[") > DEEPEST
 
 
 def _is_too_deep(row: Row) -> bool:
