@@ -18,7 +18,7 @@ LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench fix image test-image lock upgrade clean python
+.PHONY: help setup test demo bench soak fix image test-image lock upgrade clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local dat
 
 bench: $(INSTALLED) ## measure speed and memory beside the published connectors (ten minutes)
 	@$(BIN)/python -m benchmarks --write $(BENCH_ARGS)
+
+soak: $(INSTALLED) ## break the connector at random for twenty minutes, and compare every row
+	@$(BIN)/python -m integration_tests.soak --write $(SOAK_ARGS)
 
 fix: $(INSTALLED) ## mend lint and formatting
 	$(BIN)/ruff check --fix .

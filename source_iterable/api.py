@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.call_rate import (
     CallRateLimitHit,
     HttpAPIBudget,
@@ -25,7 +24,7 @@ from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.errors import NOTABLE_WAIT, Attempts, failure
+from source_iterable.errors import NOTABLE_WAIT, Attempts, refused_key_error
 
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
@@ -39,6 +38,7 @@ SILENCE_SECONDS: Mapping[str, float] = {EXPORT_PATH: 15 * 60.0, LIST_USERS_PATH:
 USUAL_SILENCE_SECONDS = 60.0
 
 CONNECTIONS = 20
+TIME_TRIES = 3
 
 logger = logging.getLogger("airbyte")
 
@@ -107,6 +107,7 @@ class Api:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.url = f"{config.url}/api/"
         self.clock = clock or Clock()
+        self._rate_scale = config.rate_scale
         self.budget = Budget(config.rate_scale)
         self.authenticator = ApiKey(config.api_key, config.url)
         self.session = self._new_session(LimiterSession(api_budget=self.budget))
@@ -134,16 +135,15 @@ class Api:
         )
         return response
 
+    def seconds_a_request(self, path: str) -> float:
+        """How far requests to ``path`` lie apart on the average, where all of the limit is in use."""
+        limit = REQUESTS_PER_MINUTE.get(path)
+        return MINUTE.total_seconds() / (limit * self._rate_scale) if limit else 0.0
+
     def require_key(self, table: str) -> None:
         """Raise the error for ``table`` if Iterable refused the key everywhere, instead of asking once more."""
         if self.key_revoked:
-            raise failure(
-                table,
-                "Iterable does not accept the API key (HTTP 401). Set a valid server-side key; "
-                "the next sync continues from the saved state.",
-                "the key was refused earlier in this sync",
-                FailureType.config_error,
-            )
+            raise refused_key_error(table, "HTTP 401, earlier in this sync")
 
     def ask_once(self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0) -> requests.Response:
         """Ask for ``path`` outside the budget and without a second try; the caller reads the status.
@@ -157,22 +157,25 @@ class Api:
 
     def learn_time(self) -> None:
         """Have the clock learn Iterable's time from a cheap request; a failure is left for the tables to meet."""
-        started = time.monotonic()
-        try:
-            self.ask_once("channels").close()
-        except requests.RequestException as error:
-            logger.warning(
-                "Iterable's time could not be asked for (%s after %.0f s): this machine's clock counts.",
-                type(error).__name__, time.monotonic() - started,
-            )  # fmt: skip
+        trouble = ""
+        for attempt in range(1, TIME_TRIES + 1):
+            try:
+                self.ask_once("channels").close()
+            except requests.RequestException as error:  # noqa: PERF203 - three times at the most
+                trouble = type(error).__name__
+                time.sleep(attempt)
+            else:
+                return
+        logger.warning("Iterable's time could not be asked for (%s): this machine's clock counts.", trouble)
 
-    def note_refusal(self) -> None:
-        """After a 401 on some endpoint: find out whether the key is refused everywhere."""
+    def is_refused_everywhere(self) -> bool:
+        """After a 401 on some endpoint: find out whether the key is refused for the simplest request too."""
         try:
             with self.ask_once("channels") as response:
                 self.key_revoked = response.status_code == requests.codes.unauthorized
         except requests.RequestException:
-            return
+            pass
+        return self.key_revoked
 
     @staticmethod
     def headers() -> Mapping[str, str]:

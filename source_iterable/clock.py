@@ -48,6 +48,8 @@ class Clock:
             if told.tzinfo is None:
                 told = told.replace(tzinfo=timezone.utc)
             self._server = (told.astimezone(timezone.utc), time.monotonic())
+            if self._fixed is not None:  # the sync began without an answer: no state may lie beyond this one
+                self._fixed = min(self._fixed, whole_second(told))
         ahead = self._system() - self._server[0]
         if abs(ahead) > TOLERANCE:
             logger.warning(

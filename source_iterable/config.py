@@ -78,7 +78,7 @@ class Config:
             window=timedelta(days=_integer(settings, "window_in_days", 30, 1, 365)),
             lookback=timedelta(minutes=_integer(settings, "lookback_window_in_minutes", 60, 0, 10080)),
             event_key=_choice(settings, "event_key", EVENT_KEYS, "event_id"),
-            url=environment.get("ITERABLE_API_URL", HOSTS[region]).rstrip("/"),
+            url=_url(environment, HOSTS[region]),
             rate_scale=_positive(environment, "ITERABLE_RATE_SCALE", 1.0),
             spool_bytes=int(_positive(environment, "ITERABLE_SPOOL_MEGABYTES", 2048.0) * 1_000_000),
         )
@@ -139,6 +139,13 @@ def _choice(settings: Mapping[str, Any], name: str, choices: tuple[str, ...], de
     if not isinstance(value, str) or value not in choices:
         raise refusal(name, f"must be one of {', '.join(choices)}, not {_quoted(value)}.")
     return value
+
+
+def _url(environment: Mapping[str, str], default: str) -> str:
+    url = environment.get("ITERABLE_API_URL") or default
+    if not url.startswith(("https://", "http://")):
+        raise refusal("ITERABLE_API_URL", f"(an environment variable) must begin with https://, not {_quoted(url)}.")
+    return url.rstrip("/")
 
 
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:

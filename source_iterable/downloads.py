@@ -7,6 +7,7 @@ destination stalls no download, and all bodies together stay below a limit.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -21,8 +22,11 @@ from source_iterable.errors import DiskError, TooMuchError
 from source_iterable.windows import Width, Window
 
 THREADS_PER_LIMIT = 4
+NOTICE_SECONDS = 60.0  # of waiting for the next body, after which the log says that nothing is amiss
 DISK_TRIES = 3  # of the body whose turn it is, on a disk that is full
 AHEAD = 32  # bodies of one limit that may wait for their reader; each is an open file
+
+logger = logging.getLogger("airbyte")
 
 Grow = Callable[[int], None]
 
@@ -352,7 +356,10 @@ class Downloads:
                     self._reading = backlog.pieces.popleft()
                     return self._reading
                 self._changed.notify_all()
-                self._changed.wait()
+                if not self._changed.wait(NOTICE_SECONDS):
+                    logger.info(
+                        "%s: still waiting for what comes next (%s).", backlog.table, head.what or "the listing"
+                    )
 
     def _release_reading(self) -> None:
         if self._reading is not None:

@@ -41,7 +41,7 @@ KEY_HELP = (
     "(Mobile, JavaScript and read-only keys do not do)."
 )
 
-_ADDRESS = re.compile(r"[^\s\"'<>,;:@]+@[^\s\"'<>,;:@]+")
+_ADDRESS = re.compile(r"[^\s\"<>,;:@]+@[^\s\"<>,;:@]+")
 _CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
 _LONGEST_QUOTE = 500
 
@@ -103,7 +103,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         rejects: The statuses that are about the thing asked for, told as `Rejected`; 500 only with the code
             GenericError, and thrice.
         on_answer: Called at each answer, and at each failure to get one.
-        on_refused: Called at 401 and 403 before the error is raised.
+        on_refused: Called at 401 and 403; tells whether the key is refused everywhere.
     """
 
     max_retries = UNLIMITED  # counted here: not all failures count alike
@@ -119,7 +119,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         receive: Callable[[requests.Response], Spool] = Spool.receive,
         rejects: Collection[int] = (),
         on_answer: Callable[[], None] | None = None,
-        on_refused: Callable[[], None] | None = None,
+        on_refused: Callable[[], bool] | None = None,
     ) -> None:
         self._table = table
         self._subject = subject
@@ -190,8 +190,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
             )
         answer = Answer(response)
         if status in {requests.codes.unauthorized, requests.codes.forbidden}:
-            if self._on_refused is not None:
-                self._on_refused()
+            if self._on_refused is not None and self._on_refused():
+                raise refused_key_error(self._table, str(answer))
             raise permission_error(self._table, answer)
         if status in self._rejects and (status != requests.codes.server_error or answer.code == "GenericError"):
             self._rejected += 1
@@ -300,6 +300,16 @@ def permission_error(table: str, answer: Answer) -> AirbyteTracedException:
         "may export and read list members, and must belong to this project's region. Create such a key in Iterable "
         "under Integrations > API Keys and set it here, or leave this table out.",
         answer.detail,
+        FailureType.config_error,
+    )
+
+
+def refused_key_error(table: str, answer: str) -> AirbyteTracedException:
+    """The error of ``table`` for a key that Iterable refuses everywhere."""
+    return failure(
+        table,
+        f"not read: Iterable refused the API key ({answer}). {KEY_HELP} The saved state stays as it was.",
+        answer,
         FailureType.config_error,
     )
 

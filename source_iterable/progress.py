@@ -22,8 +22,10 @@ class Progress:
 
     span: Window | None = None
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, seconds_a_request: float = 0.0) -> None:
+        """Watch ``table``, whose requests the limit holds so many seconds apart on the average."""
         self._table = table
+        self._seconds_a_request = seconds_a_request
         self._began = time.monotonic()
         self.rows = 0
         self.bytes = 0
@@ -54,7 +56,7 @@ class Progress:
         share = done / of if of else 1.0
         logger.info(
             "%s: %s: %s rows, %s in %.1f s; %d of %d%s",
-            self._table, what, f"{rows:,}", volume(size), seconds, done, of, self._left(share),
+            self._table, what, f"{rows:,}", volume(size), seconds, done, of, self._left(share, of - done),
         )  # fmt: skip
 
     def remark(self, text: str) -> None:
@@ -64,7 +66,8 @@ class Progress:
 
     def summary(self, *, complete: bool) -> None:
         """Log what became of the table."""
-        logger.info(
+        logger.log(
+            logging.INFO if complete else logging.WARNING,
             "%s: %s: %s rows%s in %d request%s, %s%s",
             self._table,
             "complete" if complete else "STOPPED before its end",
@@ -80,12 +83,14 @@ class Progress:
         if self.span is None or self.span.width <= timedelta():
             return ""
         share = min(1.0, (window.end - self.span.start) / self.span.width)
-        return f"; {share:.0%} of the span done{self._left(share)}"
+        still_to_ask = max(timedelta(), self.span.end - window.end) / window.width
+        return f"; {share:.0%} of the span done{self._left(share, still_to_ask)}"
 
-    def _left(self, share: float) -> str:
+    def _left(self, share: float, still_to_ask: float) -> str:
         if not 0 < share < 1:
             return ""
-        return f", about {duration((time.monotonic() - self._began) * (1 - share) / share)} left at this pace"
+        at_this_pace = (time.monotonic() - self._began) * (1 - share) / share
+        return f", about {duration(max(at_this_pace, still_to_ask * self._seconds_a_request))} left at this pace"
 
 
 def volume(size: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NoReturn, TextIO, cast
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.config import Config
 from source_iterable.messages import Batch
@@ -28,6 +29,9 @@ PATIENCE_SECONDS = 5  # with a destination that does not read, once the process 
 # What the CDK logs of each table and each retry, which other lines tell better.
 CHATTER = (
     "Backing off ",
+    "Setting state of ",
+    "Status code: ",
+    "UserDefinedBackoffException: ",
     "Finished syncing ",
     "Marking stream ",
     "MemoryMonitor ",
@@ -111,7 +115,14 @@ def log_to(stream: TextIO) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(stream)
-            handler.addFilter(lambda record: not str(record.msg).startswith(CHATTER))
+            handler.addFilter(_without_noise)
+
+
+def _without_noise(record: logging.LogRecord) -> bool:
+    """Drop chatter; of an error that is a sentence, leave out the stack (the trace message has it)."""
+    if record.exc_info and isinstance(record.exc_info[1], AirbyteTracedException):
+        record.exc_info = None
+    return not str(record.msg).startswith(CHATTER)
 
 
 class Output:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
+    FailureType,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
@@ -50,6 +52,36 @@ class SourceIterable(AbstractSource):
         """
         key = config.get("api_key")
         return {**config, "api_key": key.strip()} if isinstance(key, str) else config
+
+    @staticmethod
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        """The settings in a file.
+
+        Raises:
+            AirbyteTracedException: A config_error that names the file, if it does not hold them.
+        """
+        with _document(config_path, "the settings, a JSON object such as README shows"):
+            return AbstractSource.read_config(config_path)
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """The configured catalog in a file.
+
+        Raises:
+            AirbyteTracedException: A config_error that names the file, if it does not hold one.
+        """
+        with _document(catalog_path, "a configured catalog; README shows how to make one from what discover prints"):
+            return super().read_catalog(catalog_path)
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """The saved states in a file; none without a path.
+
+        Raises:
+            AirbyteTracedException: A config_error that names the file, if it does not hold them.
+        """
+        with _document(state_path, "saved states, a JSON array of what STATE messages hold"):
+            return super().read_state(state_path)
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Whether the settings can be used, the key is accepted, and it may export; if not, what to change."""
@@ -162,6 +194,19 @@ class SourceIterable(AbstractSource):
                 f"no answer within {CHECK_SILENCE_SECONDS:.0f} s."
             )
         return None
+
+
+@contextmanager
+def _document(path: str, wanted: str) -> Iterator[None]:
+    """Whatever goes wrong in reading a file: a sentence that names it and what it should hold."""
+    try:
+        yield
+    except Exception as error:
+        raise AirbyteTracedException(
+            message=f"The file {path} does not hold {wanted}.",
+            internal_message=f"{type(error).__name__} in {path}",
+            failure_type=FailureType.config_error,
+        ) from error
 
 
 def _backlog(table: AheadStream, states: ConnectorStateManager) -> Backlog[Any]:

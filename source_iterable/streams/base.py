@@ -49,7 +49,7 @@ class IterableStream(HttpStream, ABC):
         self.config = config
         self.api = api
         self.configured = configured
-        self.progress = Progress(self.name)
+        self.progress = Progress(self.name, api.seconds_a_request(self.endpoint))
         self._attempts = self.attempts("the listing")
         self._state: MutableMapping[str, Any] = {}
         self._page: tuple[requests.Response, Row] | None = None
@@ -210,7 +210,9 @@ class IterableStream(HttpStream, ABC):
 
     def attempts(self, subject: str, **how: Any) -> Attempts:
         """The attempts at requests of this table."""
-        return Attempts(self.name, subject, on_answer=self.progress.answered, on_refused=self.api.note_refusal, **how)
+        return Attempts(
+            self.name, subject, on_answer=self.progress.answered, on_refused=self.api.is_refused_everywhere, **how
+        )
 
     def unexpected(self, trouble: str) -> Exception:
         """The error for an answer that is not what Iterable documents."""

@@ -52,7 +52,7 @@ class Users(ExportStream):
         try:
             response = self.api.get(FIELDS_PATH, {}, self.attempts("the list of profile fields"), self.name)
         except AirbyteTracedException as error:
-            if error.failure_type is not FailureType.config_error:
+            if error.failure_type is not FailureType.config_error or self.api.key_revoked:
                 raise
             self.logger.warning(
                 "%s: the key may not ask for the project's profile fields (%s): only the documented columns are "
