@@ -56,7 +56,7 @@ class Sizes:
 
     events: int = 500_000
     users: int = 100_000
-    members: int = 500_000
+    members: int = 3_000_000
 
     def scaled(self, factor: float) -> Sizes:
         """As many, times ``factor``."""
