@@ -38,10 +38,11 @@ RATE_SCALE = 1000  # the documented limits would make two syncs of these tables 
 WIRE_TIME = "%Y-%m-%d %H:%M:%S +00:00"
 
 EVENT = ("email", "campaignId", "createdAt")
-# Each table's name in the sandbox, and the columns whose values are compared with the sandbox's.
+# The tables that are read, with their names in the sandbox and the columns that are compared with it.
 TABLES: Mapping[str, tuple[str, Sequence[str]]] = {
     "campaigns": ("campaigns", ("id", "name", "campaignState")),
     "channels": ("channels", ("id", "name")),
+    "custom_event": ("customEvent", (*EVENT, "eventName")),
     "email_bounce": ("emailBounce", EVENT),
     "email_click": ("emailClick", EVENT),
     "email_complaint": ("emailComplaint", EVENT),
@@ -54,6 +55,7 @@ TABLES: Mapping[str, tuple[str, Sequence[str]]] = {
     "lists": ("lists", ("id", "name")),
     "message_types": ("messageTypes", ("id", "name")),
     "metadata": ("metadata", ("table", "key")),
+    "purchase": ("purchase", EVENT),
     "templates": ("templates", ("templateId", "name")),
     "users": ("user", ("email", "profileUpdatedAt")),
 }
@@ -336,7 +338,8 @@ def main() -> int:
         console.print(f"  {connector.check()}", style="dim", markup=False)
         streams = connector.discover()
         columns = sum(len(stream["json_schema"]["properties"]) for stream in streams)
-        console.print(f"  {len(streams)} tables with {columns} columns", style="dim")
+        console.print(f"  {len(streams)} tables with {columns} columns; {len(TABLES)} are read", style="dim")
+        streams = [stream for stream in streams if stream["name"] in TABLES]
         database = Database(DATABASE, streams)
         first = sync(connector, database, streams, None, folder)
         live_on(sandbox)

@@ -15,7 +15,7 @@ from typing import Any
 Row = Mapping[str, Any]
 Record = dict[str, Any]
 
-TRUTH_OF = {
+DOCUMENTED = {
     "campaigns": "campaigns",
     "channels": "channels",
     "email_bounce": "emailBounce",
@@ -33,16 +33,68 @@ TRUTH_OF = {
     "templates": "templates",
     "users": "user",
 }
-"""The tables of the connector, each with what the sandbox calls it."""
+"""The sixteen tables of the published documentation, each with what the sandbox calls it."""
 
-TABLES = tuple(TRUTH_OF)
+TABLES = tuple(DOCUMENTED)
 EVENTS = tuple(table for table in TABLES if table.startswith("email_"))
 EXPORTS = (*EVENTS, "users")
+
+FURTHER_EVENTS = {
+    "custom_event": "customEvent",
+    "embedded_click": "embeddedClick",
+    "embedded_impression": "embeddedImpression",
+    "embedded_received": "embeddedReceived",
+    "embedded_send": "embeddedSend",
+    "embedded_send_skip": "embeddedSendSkip",
+    "embedded_session": "embeddedSession",
+    "hosted_unsubscribe_click": "hostedUnsubscribeClick",
+    "in_app_click": "inAppClick",
+    "in_app_close": "inAppClose",
+    "in_app_delete": "inAppDelete",
+    "in_app_delivery": "inAppDelivery",
+    "in_app_open": "inAppOpen",
+    "in_app_recall": "inAppRecall",
+    "in_app_send": "inAppSend",
+    "in_app_send_skip": "inAppSendSkip",
+    "inbox_message_impression": "inboxMessageImpression",
+    "inbox_session": "inboxSession",
+    "journey_exit": "journeyExit",
+    "purchase": "purchase",
+    "push_bounce": "pushBounce",
+    "push_open": "pushOpen",
+    "push_send": "pushSend",
+    "push_send_skip": "pushSendSkip",
+    "push_uninstall": "pushUninstall",
+    "rcs_send": "rcsSend",
+    "rcs_send_skip": "rcsSendSkip",
+    "sms_bounce": "smsBounce",
+    "sms_click": "smsClick",
+    "sms_received": "smsReceived",
+    "sms_send": "smsSend",
+    "sms_send_skip": "smsSendSkip",
+    "sms_usage_info": "smsUsageInfo",
+    "unknown_session": "unknownSession",
+    "web_push_click": "webPushClick",
+    "web_push_send": "webPushSend",
+    "web_push_send_skip": "webPushSendSkip",
+    "whats_app_bounce": "whatsAppBounce",
+    "whats_app_click": "whatsAppClick",
+    "whats_app_received": "whatsAppReceived",
+    "whats_app_seen": "whatsAppSeen",
+    "whats_app_send": "whatsAppSend",
+    "whats_app_send_skip": "whatsAppSendSkip",
+    "whats_app_usage_info": "whatsAppUsageInfo",
+}
+"""The tables of the export's other data types."""
+
+TRUTH_OF = {**DOCUMENTED, **FURTHER_EVENTS}
+EVENT_TABLES = (*EVENTS, *FURTHER_EVENTS)
+ALL_EXPORTS = (*EVENT_TABLES, "users")
 
 KEYS = {
     "campaigns": ["id"],
     "channels": ["id"],
-    **{table: ["event_id"] for table in EVENTS},
+    **{table: ["event_id"] for table in EVENT_TABLES},
     "list_users": ["email", "listId"],
     "lists": ["id"],
     "message_types": ["id"],
@@ -54,12 +106,12 @@ CURSORS = {
     "campaigns": "updatedAt",
     "templates": "updatedAt",
     "users": "profileUpdatedAt",
-    **dict.fromkeys(EVENTS, "createdAt"),
+    **dict.fromkeys(EVENT_TABLES, "createdAt"),
 }
 
 ADDED = {"event_id", "dataFields", "templateType", "messageMedium", "userId", "listId"}
 ADDED_TO = {
-    **{table: {"event_id", "dataFields"} for table in EVENTS},
+    **{table: {"event_id", "dataFields"} for table in EVENT_TABLES},
     "users": {"dataFields"},
     "templates": {"templateType", "messageMedium", "dataFields"},
     "list_users": {"userId", "listId"},
@@ -85,7 +137,7 @@ def record(table: str, row: Row, schema: Mapping[str, Any]) -> Record:
     added: Record = {}
     if table == "templates":
         added = {name: sent.pop(name) for name in ("templateType", "messageMedium")}
-    if table in EVENTS:
+    if table in EVENT_TABLES:
         added = {"event_id": event_id(TRUTH_OF[table], sent)}
     own = {name: column for name, column in properties.items() if name not in ADDED_TO.get(table, {"dataFields"})}
     known = properties.get("dataFields", {}).get("x-columns", [])
@@ -232,7 +284,13 @@ def _text(moment: datetime) -> str:
 
 
 def event_id(data_type: str, row: Row) -> str:
-    """The identity of an event: 128 bits of BLAKE2b over its type and canonical JSON."""
+    """The identity of an event: 128 bits of BLAKE2b over its type and canonical JSON.
+
+    A purchase or custom event that carries an `_id` of its own is told by that alone.
+    """
+    own = row.get("_id") if data_type in {"purchase", "customEvent"} else None
+    if isinstance(own, str | int | float) and not isinstance(own, bool) and own != "":
+        row = {"_id": str(own)}
     covered = {name: value for name, value in row.items() if value is not None and not _is_left_out(name)}
     leaves = _leaves(covered)
     form: Any = dict(leaves)

@@ -20,7 +20,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import ExpectedOutcome
 
-from integration_tests.expected import CURSORS, TABLES
+from integration_tests.expected import TABLES
 from integration_tests.sandbox import Sandbox
 from source_iterable import SourceIterable
 
@@ -82,8 +82,9 @@ class Output:
 
 
 def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
-    """Settings with which the sandbox can be read from its first moment."""
-    return {"api_key": sandbox.api_key, "start_date": f"{sandbox.start_date:%Y-%m-%dT%H:%M:%SZ}", **others}
+    """Settings with which the sandbox can be read from its first moment, by direct exports unless told otherwise."""
+    start = f"{sandbox.start_date:%Y-%m-%dT%H:%M:%SZ}"
+    return {"api_key": sandbox.api_key, "start_date": start, "export_method": "direct", **others}
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -102,7 +103,7 @@ def configured(
             selected = {"stream": stream, "sync_mode": chosen, "destination_sync_mode": to}
             selected["primary_key"] = stream.get("source_defined_primary_key")
             if chosen == "incremental":
-                selected["cursor_field"] = [CURSORS[stream["name"]]]
+                selected["cursor_field"] = stream["default_cursor_field"]
             streams.append(selected)
     return {"streams": streams}
 

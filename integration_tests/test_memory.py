@@ -81,7 +81,7 @@ def test_given_a_table_ten_times_larger_when_read_then_no_more_memory_is_used(ca
     for rows in (ROWS, 10 * ROWS):
         with served(rows) as ready:
             there = {"ITERABLE_API_URL": ready["url"], "ITERABLE_RATE_SCALE": "10000"}
-            config = {"api_key": ready["api_key"], "start_date": ready["start_date"]}
+            config = {"api_key": ready["api_key"], "start_date": ready["start_date"], "export_method": "direct"}
             reads.append(Read(there, config, catalog))
 
     small, large = reads

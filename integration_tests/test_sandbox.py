@@ -178,6 +178,40 @@ def test_events_come_in_all_the_shapes_of_the_real_ones(sandbox: Sandbox) -> Non
     assert any("messageId" not in row for row in sandbox.truth("emailUnSubscribe"))
 
 
+def test_nested_fields_come_in_objects_under_dotted_names_or_both(sandbox: Sandbox) -> None:
+    opens = sandbox.truth("inAppOpen")
+    nested = [row["deviceInfo"] for row in opens if "deviceInfo" in row]
+    dotted = [row for row in opens if "deviceInfo.platform" in row]
+
+    whole = {"deviceId", "platform", "appPackageName"}
+    assert {frozenset(device or ()) for device in nested} == {
+        frozenset(whole),
+        frozenset(),
+        frozenset(whole - {"deviceId"}),
+    }
+    assert len(dotted) > 20
+    assert any("deviceInfo.deviceId" in row and "deviceInfo" in row for row in opens)
+    assert not any("deviceInfo.platform" in row and "deviceInfo" in row for row in opens)
+
+
+def test_no_two_events_of_a_table_are_identical_but_one_pair(sandbox: Sandbox) -> None:
+    lines = {name: unordered(sandbox.truth(name)) for name in sandbox.project.tables}
+
+    assert len(lines) == 53
+    assert {name for name, sent in lines.items() if len(set(sent)) < len(sent)} == {"emailOpen"}
+
+
+def test_events_of_a_message_share_its_id_within_their_channel(sandbox: Sandbox) -> None:
+    def messages(table: str) -> set[str]:
+        return {row["messageId"] for row in sandbox.truth(table)}
+
+    assert messages("pushOpen") <= messages("pushSend")
+    assert messages("inAppClick") | messages("inboxMessageImpression") <= messages("inAppSend")
+    assert messages("emailOpen") <= messages("emailSend")
+    assert messages("pushSend").isdisjoint(messages("emailSend") | messages("webPushSend") | messages("inAppSend"))
+    assert not any("messageId" in row for row in sandbox.truth("purchase"))
+
+
 def test_profiles_have_the_fields_that_are_declared_and_one_that_is_not(sandbox: Sandbox) -> None:
     fields = get(sandbox, "users/getFields").json()["fields"]
     sent = {name for row in sandbox.truth("user") for name, value in row.items() if value is not None}
@@ -356,10 +390,12 @@ def test_a_long_uri_is_refused(sandbox: Sandbox) -> None:
 # Limits
 
 
-@pytest.mark.parametrize(("endpoint", "limit"), [("export/data.json", 4), ("lists/getUsers", 5)])
+@pytest.mark.parametrize(
+    ("endpoint", "limit"), [("export/data.json", 4), ("lists/getUsers", 5), ("campaigns/metrics", 10)]
+)
 def test_calls_beyond_the_limit_are_refused_and_not_counted(endpoint: str, limit: int) -> None:
     with Sandbox(start=START, now=NOW, rate_scale=100, rate_window=0.6) as sandbox:
-        params: dict[str, Any] = {"dataTypeName": "user", "range": "All", "listId": 949810}
+        params: dict[str, Any] = {"dataTypeName": "user", "range": "All", "listId": 949810, "campaignId": 2220229}
         statuses = [get(sandbox, endpoint, **params).status_code for _ in range(limit + 3)]
         refused = get(sandbox, endpoint, **params)
         other = get(sandbox, "lists").status_code

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.call_rate import (
     CallRateLimitHit,
     HttpAPIBudget,
@@ -24,23 +26,32 @@ from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.errors import NOTABLE_WAIT, Attempts, refused_key_error
+from source_iterable.errors import NOTABLE_WAIT, Attempts, failure, refused_key_error
 
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
+METRICS_PATH = "campaigns/metrics"
 # Requests a minute for each project (https://api.iterable.com/api/docs).
-REQUESTS_PER_MINUTE: Mapping[str, int] = {EXPORT_PATH: 4, LIST_USERS_PATH: 5, "campaigns/metrics": 10}
-# A minute, and what the arrival of requests may jitter by.
+REQUESTS_PER_MINUTE: Mapping[str, int] = {EXPORT_PATH: 4, LIST_USERS_PATH: 5, METRICS_PATH: 10}
+# Requests a second for each organization; the paths are patterns.
+JOB_REQUESTS_PER_SECOND: Mapping[str, int] = {"export/start": 1, r"export/\d+/files": 1}
+# A minute and a second, and what the arrival of requests may jitter by.
 MINUTE = timedelta(seconds=62)
+SECOND = timedelta(seconds=1.1)
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS: Mapping[str, float] = {EXPORT_PATH: 15 * 60.0, LIST_USERS_PATH: 60 * 60.0}
 USUAL_SILENCE_SECONDS = 60.0
 
+CANCEL_SECONDS = 2.0
+
 CONNECTIONS = 20
 TIME_TRIES = 3
 
 logger = logging.getLogger("airbyte")
+# For requests whose address is a secret, which the CDK tells when it debugs.
+quiet = logging.getLogger("airbyte.signed")
+quiet.setLevel(logging.INFO)
 
 
 class ApiKey(AuthBase):
@@ -69,16 +80,21 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 class Budget(HttpAPIBudget):
-    """The requests a minute that Iterable allows, shared by all tables; says so where one must wait."""
+    """The requests in a ``period`` that Iterable allows, shared by all tables; says so where one must wait.
 
-    def __init__(self, scale: float) -> None:
+    The library beneath keeps a thread for each limit, for as long as the process lives.
+    """
+
+    def __init__(
+        self, scale: float, limits: Mapping[str, int] = REQUESTS_PER_MINUTE, period: timedelta = MINUTE
+    ) -> None:
         super().__init__(
             policies=[
                 MovingWindowCallRatePolicy(
-                    rates=[Rate(max(1, int(limit * scale)), MINUTE)],
+                    rates=[Rate(max(1, int(limit * scale)), period)],
                     matchers=[HttpRequestRegexMatcher(url_path_pattern=f"/api/{path}$")],
                 )
-                for path, limit in REQUESTS_PER_MINUTE.items()
+                for path, limit in limits.items()
             ],
             # A 429 is waited for as the answer says (errors.py); the CDK would stop all tables for a minute.
             status_codes_for_ratelimit_hit=[],
@@ -92,8 +108,8 @@ class Budget(HttpAPIBudget):
             if not block:
                 raise
             wait = hit.time_to_wait.total_seconds()
-            if wait > NOTABLE_WAIT:
-                path = urlsplit(request.url).path.removeprefix("/api/")
+            path = urlsplit(request.url).path.removeprefix("/api/")
+            if wait > NOTABLE_WAIT and path in REQUESTS_PER_MINUTE:
                 logger.info(
                     "Waiting %.0f s or more before the next request to %s: Iterable allows %d a minute.",
                     wait, path, REQUESTS_PER_MINUTE[path],
@@ -110,35 +126,83 @@ class Api:
         self._rate_scale = config.rate_scale
         self.budget = Budget(config.rate_scale)
         self.authenticator = ApiKey(config.api_key, config.url)
-        self.session = self._new_session(LimiterSession(api_budget=self.budget))
+        self.session = self.new_session(LimiterSession(api_budget=self.budget))
+        self.storage = _storage_session()
         self.key_revoked = False
 
-    def client(self, table: str, attempts: Attempts) -> HttpClient:
+    def client(self, table: str, attempts: Attempts, session: requests.Session | None = None) -> HttpClient:
         """A client of the CDK for requests of ``table`` that follows ``attempts``."""
-        return HttpClient(
-            name=table, logger=logger, error_handler=attempts, backoff_strategy=attempts, session=self.session
-        )
+        session = session or self.session
+        return HttpClient(name=table, logger=logger, error_handler=attempts, backoff_strategy=attempts, session=session)
 
-    def get(self, path: str, params: Mapping[str, Any], attempts: Attempts, table: str) -> requests.Response:
+    def job_session(self) -> requests.Session:
+        """A session for requests about export jobs, which have limits of their own."""
+        return self.new_session(LimiterSession(api_budget=Budget(self._rate_scale, JOB_REQUESTS_PER_SECOND, SECOND)))
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        attempts: Attempts,
+        table: str,
+        session: requests.Session | None = None,
+    ) -> requests.Response:
         """Ask for ``path``; the answer's `raw` is the spool of its whole body.
 
         Raises:
             AirbyteTracedException: As `Attempts` tells.
         """
+        return self._send("GET", path, self.client(table, attempts, session), table, params=params)
+
+    def post(
+        self, path: str, body: Mapping[str, Any], attempts: Attempts, table: str, session: requests.Session
+    ) -> requests.Response:
+        """Send ``body``, as JSON, to ``path``; answer and errors are those of `get`."""
+        return self._send("POST", path, self.client(table, attempts, session), table, json=body)
+
+    def _send(self, method: str, path: str, client: HttpClient, table: str, **what: Any) -> requests.Response:
         self.require_key(table)
-        _, response = self.client(table, attempts).send_request(
-            "GET",
-            self.url + path,
-            params=params,
-            headers=self.headers(),
-            request_kwargs=self.request_options(path),
+        _, response = client.send_request(
+            method, self.url + path, headers=self.headers(), request_kwargs=self.request_options(path), **what
         )
         return response
+
+    def get_signed(self, url: str, attempts: Attempts, table: str) -> requests.Response:
+        """Ask for a file at its signed ``url``, on whatever host, without the key.
+
+        Raises:
+            AirbyteTracedException: As `Attempts` tells; a system_error for a URL that is not HTTPS where the API is.
+        """
+        if urlsplit(url).scheme not in {"https", urlsplit(self.url).scheme}:
+            raise failure(
+                table,
+                "Iterable names a file of an export at an address that is not HTTPS, which is refused. "
+                "Report this with the log of the sync.",
+                "a signed URL without HTTPS",
+                FailureType.system_error,
+            )
+        client = HttpClient(
+            name=table, logger=quiet, error_handler=attempts, backoff_strategy=attempts, session=self.storage
+        )
+        _, response = client.send_request(
+            "GET", url, headers=self.headers(), request_kwargs=self.request_options(EXPORT_PATH)
+        )
+        return response
+
+    def cancel(self, path: str) -> None:
+        """Ask once that what ``path`` names be ended, within seconds; a failure changes nothing."""
+        options = {**self.request_options(path), "timeout": (CANCEL_SECONDS, CANCEL_SECONDS)}
+        with suppress(requests.RequestException):
+            self.new_session(requests.Session()).delete(self.url + path, headers=self.headers(), **options).close()
 
     def seconds_a_request(self, path: str) -> float:
         """How far requests to ``path`` lie apart on the average, where all of the limit is in use."""
         limit = REQUESTS_PER_MINUTE.get(path)
         return MINUTE.total_seconds() / (limit * self._rate_scale) if limit else 0.0
+
+    def scaled(self, seconds: float) -> float:
+        """``seconds`` of waiting between looks at something, shorter where the limits are multiplied for tests."""
+        return seconds / self._rate_scale
 
     def require_key(self, table: str) -> None:
         """Raise the error for ``table`` if Iterable refused the key everywhere, instead of asking once more."""
@@ -151,7 +215,7 @@ class Api:
         Raises:
             requests.RequestException: If no answer comes.
         """
-        session = self._new_session(requests.Session())
+        session = self.new_session(requests.Session())
         options = {**self.request_options(path), "timeout": (CONNECT_SECONDS, silence)}
         return session.get(self.url + path, params=params, headers=self.headers(), **options)
 
@@ -188,9 +252,25 @@ class Api:
         silence = SILENCE_SECONDS.get(path, USUAL_SILENCE_SECONDS)
         return {"stream": True, "allow_redirects": False, "timeout": (CONNECT_SECONDS, silence)}
 
-    def _new_session(self, session: requests.Session) -> requests.Session:
+    def new_session(self, session: requests.Session) -> requests.Session:
+        """``session`` with the key, the clock, and room for some connections at a time."""
         session.auth = self.authenticator
         session.hooks["response"].append(self.clock.observe)
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
-        return session
+        return _with_room(session)
+
+
+def _storage_session() -> requests.Session:
+    session = requests.Session()
+    session.auth = _no_credentials
+    return _with_room(session)
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Nothing: neither the key nor what a .netrc may hold."""
+    return request
+
+
+def _with_room(session: requests.Session) -> requests.Session:
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+    return session

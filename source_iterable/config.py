@@ -17,6 +17,7 @@ from source_iterable.clock import system_time
 
 HOSTS = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
 EVENT_KEYS = ("event_id", "email")
+AUTOMATIC, DIRECT, JOBS = EXPORT_METHODS = ("automatic", "direct", "jobs")
 DATE_FORMS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or MM/DD/YYYY"
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
@@ -34,6 +35,7 @@ class Config:
         window: The time span that an export request asks for to begin with.
         lookback: How long Iterable may take to make an event exportable.
         event_key: The primary key that event tables declare: `event_id` or `email`.
+        export_method: How windows are downloaded: `automatic`, `direct` or `jobs`.
         url: Scheme and host of the API, without a trailing slash.
         rate_scale: By what the request limits are multiplied; 1 but for tests.
         spool_bytes: How many bytes of bodies may lie on disk at once.
@@ -45,6 +47,7 @@ class Config:
     window: timedelta
     lookback: timedelta
     event_key: str
+    export_method: str
     url: str
     rate_scale: float
     spool_bytes: int
@@ -78,6 +81,7 @@ class Config:
             window=timedelta(days=_integer(settings, "window_in_days", 30, 1, 365)),
             lookback=timedelta(minutes=_integer(settings, "lookback_window_in_minutes", 60, 0, 10080)),
             event_key=_choice(settings, "event_key", EVENT_KEYS, "event_id"),
+            export_method=_choice(settings, "export_method", EXPORT_METHODS, EXPORT_METHODS[0]),
             url=_url(environment, HOSTS[region]),
             rate_scale=_positive(environment, "ITERABLE_RATE_SCALE", 1.0),
             spool_bytes=int(_positive(environment, "ITERABLE_SPOOL_MEGABYTES", 2048.0) * 1_000_000),

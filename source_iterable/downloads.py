@@ -10,16 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
+from source_iterable.backlogs import Backlog, Body, Piece, State
 from source_iterable.errors import DiskError, TooMuchError
-from source_iterable.windows import Width, Window
 
 THREADS_PER_LIMIT = 4
 NOTICE_SECONDS = 60.0  # of waiting for the next body, after which the log says that nothing is amiss
@@ -28,260 +24,9 @@ AHEAD = 32  # bodies of one limit that may wait for their reader; each is an ope
 
 logger = logging.getLogger("airbyte")
 
-Grow = Callable[[int], None]
-
-
-class Body(Protocol):
-    """What a download yields."""
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-
-    def close(self) -> None:
-        """Give the disk back."""
-
-
-class _State(Enum):
-    WAITING = auto()
-    RUNNING = auto()
-    DONE = auto()
-    FAILED = auto()
-
-
-What = TypeVar("What")
-
-
-@dataclass(eq=False)
-class Piece(Generic[What]):
-    """One thing to ask for, and what came of it.
-
-    Attributes:
-        what: The window, or the list.
-        body: What came, once it came.
-        seconds: How long that took, waiting for the budget included.
-    """
-
-    what: What
-    body: Any = None
-    seconds: float = 0.0
-    _state: _State = _State.WAITING
-    _error: Exception | None = None
-    _claimed: int = 0
-    _crowded: bool = False
-    _discarded: bool = False
-    _disk_full: int = 0
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is still to be asked for."""
-        return self._state is _State.WAITING
-
 
 class _NoRoomError(Exception):
     """Bodies that are needed sooner fill the spool."""
-
-
-@dataclass
-class Backlog(ABC, Generic[What]):
-    """What a table still wants, in the order in which it is read.
-
-    Attributes:
-        table: The table's name.
-        limit: The endpoint whose limit its requests fall under.
-        pieces: What is wanted, next first.
-    """
-
-    table: str
-    limit: str
-    pieces: deque[Piece[What]] = field(default_factory=deque, init=False)
-
-    @abstractmethod
-    def next(self) -> Piece[What] | None:
-        """The next piece to ask for; None if there is nothing to ask for now."""
-
-    @abstractmethod
-    def fetch(self, piece: Piece[What], grow: Grow) -> Body:
-        """Ask for ``piece``; called on a thread of the look-ahead.
-
-        Raises:
-            TooMuchError: If the server could not deliver it at once.
-        """
-
-    @abstractmethod
-    def arrived(self, piece: Piece[What]) -> None:
-        """Learn that ``piece`` came whole."""
-
-    @abstractmethod
-    def narrow(self, piece: Piece[What]) -> None:
-        """Learn that ``piece`` is too much, and plan to ask for less."""
-
-    def extend(self) -> bool:
-        """Called when everything was taken: add what can be asked for only now, and tell whether there is any."""
-        return False
-
-    def _waiting(self) -> Piece[What] | None:
-        for piece in self.pieces:
-            if piece._state is _State.FAILED:
-                return None  # the table ends there: what follows is not needed any more
-            if piece.waits:
-                return piece
-        return None
-
-    def _running(self) -> bool:
-        return any(piece._state is _State.RUNNING for piece in self.pieces)
-
-
-FetchWindow = Callable[[Window, int, Grow], Body]
-
-
-class Windows(Backlog[Window]):
-    """The windows of an export table, cut from its span as wide as the server is known to deliver.
-
-    Until one window came whole, a single one is asked for: a table that the key may not export costs one
-    request, and a width that is too much is not tried several times at once.
-
-    Args:
-        table: The table's name.
-        limit: The endpoint.
-        span: From where to where to read; None for nothing.
-        width: The width to begin with, and its rules.
-        fetch: Asks for a window, meeting failures so many times.
-        last: Gives a window to ask for when all others were taken, if there is to be one.
-    """
-
-    def __init__(
-        self,
-        table: str,
-        limit: str,
-        span: Window | None,
-        width: Width,
-        fetch: FetchWindow,
-        last: Callable[[], Window] | None = None,
-    ) -> None:
-        super().__init__(table, limit)
-        self._width = width
-        self._fetch = fetch
-        self._last = last
-        self._proven = False
-        self._narrowing = False
-        self._one_by_one = False
-        self._trial: Piece[Window] | None = None
-        if span is not None:
-            self.pieces.append(Piece(span))
-
-    def next(self) -> Piece[Window] | None:
-        """The next window, cut to the present width, or to one that is worth a try."""
-        piece = self._waiting()
-        if piece is None or ((self._one_by_one or not self._proven) and self._running()):
-            return None
-        self._join(piece)
-        if self._trial is piece:  # it was put off, and is asked for anew
-            self._trial = None
-        width = self._width.current
-        if self._trial is None and (trial := self._width.trial) is not None and piece.what.width > width:
-            self._trial, width = piece, trial
-        head, rest = piece.what.cut(width)
-        if rest is not None:
-            piece.what = head
-            self.pieces.insert(self.pieces.index(piece) + 1, Piece(rest))
-        return piece
-
-    def fetch(self, piece: Piece[Window], grow: Grow) -> Body:
-        """Ask for the window: twice where its width is thought to work, once where it is a guess."""
-        return self._fetch(piece.what, 1 if self._narrowing or piece is self._trial else 2, grow)
-
-    def arrived(self, piece: Piece[Window]) -> None:
-        """Remember that this width works."""
-        self._proven, self._narrowing = True, False
-        if piece is self._trial:
-            self._trial = None
-        self._width.delivered(piece.what, piece.body.size)
-
-    def narrow(self, piece: Piece[Window]) -> None:
-        """Ask for less from where ``piece`` begins."""
-        if piece is self._trial:
-            self._trial = None
-            self._width.trial_failed()
-            return
-        self._proven, self._narrowing = False, True
-        self._width.refused(piece.what)
-
-    def _join(self, piece: Piece[Window]) -> None:
-        """Add the windows that wait behind ``piece``, which were cut to another width."""
-        following = self.pieces.index(piece) + 1
-        while following < len(self.pieces) and self.pieces[following].waits:
-            piece.what = Window(piece.what.start, self.pieces[following].what.end)
-            del self.pieces[following]
-
-    def extend(self) -> bool:
-        """Add the window that is asked for last."""
-        if self._last is None:
-            return False
-        self.pieces.append(Piece(self._last()))
-        self._last = None
-        self._one_by_one = True  # what changes meanwhile moves towards its end
-        return True
-
-
-class Lists(Backlog[int | None]):
-    """The lists of a project, each a piece; first of all, the piece None that tells which lists there are."""
-
-    def __init__(
-        self, table: str, limit: str, listing: Callable[[], Sequence[int]], fetch: Callable[[int, Grow], Body]
-    ) -> None:
-        super().__init__(table, limit)
-        self._listing = listing
-        self._fetch = fetch
-        self.pieces.append(Piece(None))
-
-    def next(self) -> Piece[int | None] | None:
-        """The next list."""
-        return self._waiting()
-
-    def fetch(self, piece: Piece[int | None], grow: Grow) -> Body:
-        """Ask for the list, or for which lists there are."""
-        return _Found(self._listing()) if piece.what is None else self._fetch(piece.what, grow)
-
-    def arrived(self, piece: Piece[int | None]) -> None:
-        """Put the lists that were found in the place of the piece that asked for them."""
-        if isinstance(piece.body, _Found):
-            self.pieces.remove(piece)
-            self.pieces.extend(Piece(found) for found in piece.body.lists)
-
-    def narrow(self, piece: Piece[int | None]) -> None:
-        """A list cannot be asked for in parts: its `fetch` does not raise TooMuchError."""
-        raise NotImplementedError
-
-
-@dataclass
-class _Found:
-    lists: Sequence[int]
-    size: int = 0
-
-    def close(self) -> None:
-        """Nothing lies on disk."""
-
-
-class Unreadable(Backlog[None]):
-    """The backlog of a table that cannot even be begun: its reader meets ``error``."""
-
-    def __init__(self, table: str, limit: str, error: Exception) -> None:
-        super().__init__(table, limit)
-        self.pieces.append(Piece(None, _state=_State.FAILED, _error=error))
-
-    def next(self) -> None:
-        """Nothing is asked for."""
-
-    def fetch(self, piece: Piece[None], grow: Grow) -> Body:
-        """Never called."""
-        raise NotImplementedError
-
-    def arrived(self, piece: Piece[None]) -> None:
-        """Never called."""
-
-    def narrow(self, piece: Piece[None]) -> None:
-        """Never called."""
 
 
 class Downloads:
@@ -350,9 +95,9 @@ class Downloads:
                 if not backlog.pieces and not backlog.extend():
                     return None
                 head = backlog.pieces[0]
-                if head._state is _State.FAILED and head._error is not None:
-                    raise head._error
-                if head._state is _State.DONE:
+                if head.state is State.FAILED and head.error is not None:
+                    raise head.error
+                if head.state is State.DONE:
                     self._reading = backlog.pieces.popleft()
                     return self._reading
                 self._changed.notify_all()
@@ -382,8 +127,8 @@ class Downloads:
                         return
                     self._changed.wait()
                 backlog, piece = job
-                piece._state = _State.RUNNING
-                piece._discarded = False
+                piece.state = State.RUNNING
+                piece.discarded = False
             began = time.monotonic()
             body: Body | None = None
             error: Exception | None = None
@@ -404,41 +149,41 @@ class Downloads:
         for backlog in self._backlogs:
             if backlog.limit != limit:
                 continue
-            ahead += sum(piece._state is _State.DONE for piece in backlog.pieces)
+            ahead += sum(piece.state is State.DONE for piece in backlog.pieces)
             piece = backlog.next()
             if piece is None:
                 continue
             if self._is_head(piece):
-                if self._reading is None or not piece._crowded:
+                if self._reading is None or not piece.crowded:
                     return backlog, piece
-            elif ahead < AHEAD and not piece._disk_full and not (piece._crowded and self._used > self._room / 2):
+            elif ahead < AHEAD and not piece.disk_full and not (piece.crowded and self._used > self._room / 2):
                 return backlog, piece
         return None
 
     def _settle(self, backlog: Backlog[Any], piece: Piece[Any], body: Body | None, error: Exception | None) -> None:
-        if piece not in backlog.pieces or self._stopped or (piece._discarded and body is not None):
+        if piece not in backlog.pieces or self._stopped or (piece.discarded and body is not None):
             if body is not None:
                 body.close()
             self._drop(piece)
-            piece._state = _State.WAITING
+            piece.state = State.WAITING
         elif body is not None:
             piece.body = body
-            piece._state = _State.DONE
-            piece._crowded = False
+            piece.state = State.DONE
+            piece.crowded = False
             backlog.arrived(piece)
         elif isinstance(error, _NoRoomError):
             self._drop(piece)
-            piece._state, piece._crowded = _State.WAITING, True
+            piece.state, piece.crowded = State.WAITING, True
         elif isinstance(error, DiskError) and self._may_wait_for_disk(piece):
             self._drop(piece)
-            piece._state = _State.WAITING
+            piece.state = State.WAITING
         elif isinstance(error, TooMuchError):
             self._drop(piece)
-            piece._state = _State.WAITING
+            piece.state = State.WAITING
             backlog.narrow(piece)
         else:
             self._drop(piece)
-            piece._state, piece._error = _State.FAILED, error
+            piece.state, piece.error = State.FAILED, error
 
     def _grow(self, piece: Piece[Any], size: int) -> None:
         """Take room for ``size`` more bytes of ``piece``, from bodies that are needed later if need be.
@@ -451,17 +196,17 @@ class Downloads:
         """
         with self._changed:
             if size < 0:
-                given = min(-size, piece._claimed)
-                piece._claimed -= given
+                given = min(-size, piece.claimed)
+                piece.claimed -= given
                 self._used -= given
                 return
-            if piece._discarded or self._stopped:
+            if piece.discarded or self._stopped:
                 raise _NoRoomError
-            piece._claimed += size
+            piece.claimed += size
             self._used += size
             if self._used <= self._room:
                 return
-            if piece._claimed > self._room:
+            if piece.claimed > self._room:
                 raise TooMuchError("it is larger than the room on disk")
             if self._is_head(piece):
                 self._drop_later(piece, until=self._room)
@@ -475,10 +220,10 @@ class Downloads:
         refused so often.
         """
         if self._is_head(piece):
-            piece._disk_full += 1
+            piece.disk_full += 1
             self._drop_later(piece, until=0)
-            return piece._disk_full < DISK_TRIES
-        piece._disk_full = max(1, piece._disk_full)
+            return piece.disk_full < DISK_TRIES
+        piece.disk_full = max(1, piece.disk_full)
         return True
 
     def _drop_later(self, head: Piece[Any], until: int) -> None:
@@ -489,25 +234,25 @@ class Downloads:
                     return
                 if piece is head:
                     continue
-                if piece._state is _State.DONE:
+                if piece.state is State.DONE:
                     self._drop(piece)
-                    piece._state, piece._crowded = _State.WAITING, True
-                elif piece._state is _State.RUNNING and piece._claimed:
-                    piece._discarded, piece._crowded = True, True
-                    self._used -= piece._claimed  # its thread lets go at its next piece of body
-                    piece._claimed = 0
+                    piece.state, piece.crowded = State.WAITING, True
+                elif piece.state is State.RUNNING and piece.claimed:
+                    piece.discarded, piece.crowded = True, True
+                    self._used -= piece.claimed  # its thread lets go at its next piece of body
+                    piece.claimed = 0
 
     def _drop(self, piece: Piece[Any]) -> None:
         if piece.body is not None:
             piece.body.close()
             piece.body = None
-        self._used -= piece._claimed
-        piece._claimed = 0
+        self._used -= piece.claimed
+        piece.claimed = 0
 
     def _abandon(self, backlog: Backlog[Any]) -> None:
         for piece in backlog.pieces:
-            if piece._state is _State.RUNNING:
-                piece._discarded = True
+            if piece.state is State.RUNNING:
+                piece.discarded = True
             else:
                 self._drop(piece)
         backlog.pieces.clear()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
+import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -27,7 +28,9 @@ from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
 TRIES = 5
 SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for
-REJECTIONS = {400: 2, 404: 2, 500: 3}  # how often an answer about one thing must come before it is believed
+# How often an answer about one thing must come before it is believed, and where it always means the same.
+REJECTIONS: Mapping[int, int] = {400: 2, 404: 2, 500: 3}
+AT_ONCE: Mapping[int, int] = {400: 1, 404: 1}
 UNREACHABLE_TRIES = 8  # with waits of 1, 2, 4 ... 64 s between them: two minutes of a broken network
 RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
@@ -101,7 +104,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
         give_up: What to raise then; by default a transient error.
         receive: Copies the body of a 200 to disk.
         rejects: The statuses that are about the thing asked for, told as `Rejected`; 500 only with the code
-            GenericError, and thrice.
+            GenericError, and thrice; a mapping tells how often each must come.
+        limit_patience: Seconds of waiting in all that one request may spend on 429 answers.
         on_answer: Called at each answer, and at each failure to get one.
         on_refused: Called at 401 and 403; tells whether the key is refused everywhere.
     """
@@ -118,6 +122,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         give_up: Callable[[str], Exception] | None = None,
         receive: Callable[[requests.Response], Spool] = Spool.receive,
         rejects: Collection[int] = (),
+        limit_patience: float = RATE_LIMIT_PATIENCE,
         on_answer: Callable[[], None] | None = None,
         on_refused: Callable[[], bool] | None = None,
     ) -> None:
@@ -126,7 +131,10 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self._tries = tries
         self._give_up = give_up
         self._receive = receive
-        self._rejects = rejects
+        self._rejects = (
+            rejects if isinstance(rejects, Mapping) else {status: REJECTIONS.get(status, 1) for status in rejects}
+        )
+        self._limit_patience = limit_patience
         self._on_answer = on_answer
         self._on_refused = on_refused
         self._failed = 0
@@ -189,13 +197,13 @@ class Attempts(ErrorHandler, BackoffStrategy):
                 "redirect refused",
             )
         answer = Answer(response)
-        if status in {requests.codes.unauthorized, requests.codes.forbidden}:
+        if status in {requests.codes.unauthorized, requests.codes.forbidden} and status not in self._rejects:
             if self._on_refused is not None and self._on_refused():
                 raise refused_key_error(self._table, str(answer))
             raise permission_error(self._table, answer)
         if status in self._rejects and (status != requests.codes.server_error or answer.code == "GenericError"):
             self._rejected += 1
-            if self._rejected >= REJECTIONS[status]:
+            if self._rejected >= self._rejects[status]:
                 raise Rejected(answer)
             return self._retry(f"Iterable answered {answer}")
         if status >= requests.codes.server_error:
@@ -214,7 +222,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
             # A connection that was made and then lost says ConnectionError too.
             lost = any(sign in str(error) for sign in ("Connection aborted", "RemoteDisconnected", "reset by peer"))
             return self._again("the connection was lost" if lost else "no connection could be made", reachable=lost)
-        raise self._system_error("could not be asked for. Report this with the log of the sync.", repr(error))
+        raise self._system_error("could not be asked for. Report this with the log of the sync.", type(error).__name__)
 
     def _again(
         self, trouble: str, detail: str = "", *, reachable: bool = True, tries: int | None = None
@@ -239,7 +247,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
     def _limit_met(self, response: requests.Response) -> ErrorResolution:
         asked = retry_after(response)
         wait = self._rate_limit_wait(asked)
-        if self._waited + wait > RATE_LIMIT_PATIENCE:
+        if self._waited + wait > self._limit_patience:
             limit = f"Iterable asks to wait {asked:.0f} s more" if asked == wait else "the limit stays in use"
             raise self._transient_error(
                 f"met Iterable's rate limit (HTTP 429): {self._waited:.0f} s were waited for and {limit}. "
@@ -253,7 +261,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
             logger.info(
                 "%s: waiting %.0f s for %s: Iterable answered HTTP 429, another program uses the limit "
                 "(%.0f of at most %.0f s).",
-                self._table, wait, self._subject, self._waited, RATE_LIMIT_PATIENCE,
+                self._table, wait, self._subject, self._waited, self._limit_patience,
             )  # fmt: skip
         return self._retry("rate limit in use")
 
@@ -326,9 +334,9 @@ def key_error(answer: Answer) -> AirbyteTracedException:
 def disk_error(table: str, error: OSError) -> DiskError:
     """The error for a temporary folder that takes no more."""
     return DiskError(
-        message=f"{table}: no room to spool an answer: {error.strerror or error}. Free disk space for temporary files "
-        "($TMPDIR), or lower ITERABLE_SPOOL_MEGABYTES. Nothing of the window was delivered; the saved state stays "
-        "before it.",
+        message=f"{table}: no room to spool an answer in {tempfile.gettempdir()}: {error.strerror or error}. Free disk "
+        "space there, or set $TMPDIR to another folder, or lower ITERABLE_SPOOL_MEGABYTES. Nothing of the window was "
+        "delivered; the saved state stays before it.",
         internal_message=repr(error),
         failure_type=FailureType.transient_error,
         stream_descriptor=StreamDescriptor(name=table),

@@ -6,6 +6,8 @@ nested), nulls left out. Fields that Iterable derives and may revise are left ou
 the same id in any sync, window, machine or version. A row in which a dotted name stands twice, nested and
 flat, is hashed as it is: the list of its fields under one key.
 
+A purchase or custom event that carries `_id` is that `_id`, as text, and nothing else.
+
 The form is pinned by `unit_tests/golden_event_ids.json`: changing it gives every event in every
 warehouse a new id.
 """
@@ -22,6 +24,10 @@ import orjson
 
 LEFT_OUT = frozenset({"itblInternal", "isBot", "city", "region", "country", "userAgentDevice", "proxySource"})
 
+# Purchases and custom events may carry an id that the sender gave them; one sent again replaces the first.
+OWN_ID = "_id"
+CARRY_OWN_ID = frozenset({"purchase", "customEvent"})
+
 CLASH = "\0clash"
 
 _BITS = 128
@@ -29,6 +35,9 @@ _BITS = 128
 
 def event_id(data_type: str, row: Mapping[str, Any]) -> str:
     """The identity of ``row``, an event as it was sent."""
+    own = row.get(OWN_ID) if data_type in CARRY_OWN_ID else None
+    if own.__class__ in (str, int, float) and own != "":
+        return _hash(data_type, {OWN_ID: str(own)})
     return _hash(data_type, _canonical(row))
 
 

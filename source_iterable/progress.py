@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from datetime import timedelta
 from threading import Lock
 
 from source_iterable.windows import Window
+
+MOST_NAMES = 1000  # that are counted one by one
+NAMES_TOLD = 30
 
 logger = logging.getLogger("airbyte")
 
@@ -18,6 +22,7 @@ class Progress:
     Attributes:
         span: From where to where it is read; None for a table without windows.
         rows: How many records left.
+        names: How many of them bear each name, where the rows of a table have names.
     """
 
     span: Window | None = None
@@ -32,6 +37,7 @@ class Progress:
         self._requests = 0
         self._counting = Lock()
         self.remarks: list[str] = []
+        self.names: Counter[str] = Counter()
 
     def answered(self) -> None:
         """Count a request; called from any thread."""
@@ -46,8 +52,8 @@ class Progress:
         """Log a window whose ``rows`` left, each of them counted; ``seconds`` is how long its download took."""
         self.bytes += size
         logger.info(
-            "%s: %s: %s rows, %s in %.1f s%s",
-            self._table, window, f"{rows:,}", volume(size), seconds, self._outlook(window),
+            "%s: %s: %s, %s in %.1f s%s",
+            self._table, window, counted(rows), volume(size), seconds, self._outlook(window),
         )  # fmt: skip
 
     def part_done(self, what: str, rows: int, size: int, seconds: float, done: int, of: int) -> None:
@@ -55,29 +61,40 @@ class Progress:
         self.bytes += size
         share = done / of if of else 1.0
         logger.info(
-            "%s: %s: %s rows, %s in %.1f s; %d of %d%s",
-            self._table, what, f"{rows:,}", volume(size), seconds, done, of, self._left(share, of - done),
+            "%s: %s: %s, %s in %.1f s; %d of %d%s",
+            self._table, what, counted(rows), volume(size), seconds, done, of, self._left(share, of - done),
         )  # fmt: skip
+
+    def named(self, name: str) -> None:
+        """Count a row by its name."""
+        self.names[name if name in self.names or len(self.names) < MOST_NAMES else "others"] += 1
 
     def remark(self, text: str) -> None:
         """Keep something that the summary must tell, and warn of it now."""
         self.remarks.append(text)
         logger.warning("%s: %s", self._table, text)
 
-    def summary(self, *, complete: bool) -> None:
-        """Log what became of the table."""
+    def summary(self, *, complete: bool, saved: str | None = None) -> None:
+        """Log what became of the table; of one that stopped, also the moment up to which it is saved, if any."""
+        ending = f"the next sync goes on from {saved}" if saved else "the next sync begins anew"
         logger.log(
             logging.INFO if complete else logging.WARNING,
-            "%s: %s: %s rows%s in %d request%s, %s%s",
+            "%s: %s: %s%s in %d request%s, %s%s%s",
             self._table,
             "complete" if complete else "STOPPED before its end",
-            f"{self.rows:,}",
+            counted(self.rows),
             f", {volume(self.bytes)}" if self.bytes else "",
             self._requests,
             "" if self._requests == 1 else "s",
             duration(time.monotonic() - self._began),
+            "" if complete else f"; {ending}",
             "".join(f"; {remark}" for remark in self.remarks),
         )
+
+        if self.names:
+            named = [f"{name} {count:,}" for name, count in self.names.most_common(NAMES_TOLD)]
+            others = len(self.names) - len(named)
+            logger.info("%s: by name: %s%s", self._table, ", ".join(named), f" and {others} others" if others else "")
 
     def _outlook(self, window: Window) -> str:
         if self.span is None or self.span.width <= timedelta():
@@ -91,6 +108,11 @@ class Progress:
             return ""
         at_this_pace = (time.monotonic() - self._began) * (1 - share) / share
         return f", about {duration(max(at_this_pace, still_to_ask * self._seconds_a_request))} left at this pace"
+
+
+def counted(rows: int) -> str:
+    """``rows`` for people: `1 row`, `12,000 rows`."""
+    return f"{rows:,} row" + ("" if rows == 1 else "s")
 
 
 def volume(size: int) -> str:

@@ -129,6 +129,11 @@ def dump(row: Mapping[str, Any]) -> bytes:
         return json.dumps(row).encode()
 
 
+def as_text(value: Any) -> str:
+    """``value`` if it is text, otherwise its JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 class Columns:
     """The columns that the records of a table may have, and what fits each.
 

@@ -10,13 +10,13 @@ import signal
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing, suppress
 from types import FrameType
 from typing import Any, BinaryIO, NoReturn, TextIO, cast
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils import AirbyteTracedException
 
@@ -25,7 +25,7 @@ from source_iterable.messages import Batch
 from source_iterable.source import SourceIterable
 
 TERMINATED = 128 + signal.SIGTERM
-PATIENCE_SECONDS = 5  # with a destination that does not read, once the process is asked to end
+PATIENCE_SECONDS = 8  # with a destination that does not read, once the process is asked to end
 # What the CDK logs of each table and each retry, which other lines tell better.
 CHATTER = (
     "Backing off ",
@@ -63,7 +63,7 @@ class Entrypoint(AirbyteEntrypoint):
             return message
         return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
 
-    def lines(self, arguments: argparse.Namespace) -> Iterator[bytes]:
+    def lines(self, arguments: argparse.Namespace) -> Generator[bytes, None, None]:
         """What the command of ``arguments`` answers: messages, one a line; of records many lines at a time."""
         if arguments.command != "read":
             yield from (f"{line}\n".encode() for line in self.run(arguments))
@@ -107,7 +107,16 @@ def answer(arguments: list[str]) -> None:
     output = Output(out)
     signal.signal(signal.SIGTERM, output.end)
     tempfile.gettempdir()  # tried out by writing a file, here and not in a thread that may not get to remove it
-    output.write(entrypoint.lines(entrypoint.parse_args(arguments)))
+    # Closed however it ends: a read gives back its files and cancels its export jobs.
+    parsed = entrypoint.parse_args(arguments)
+    if parsed.command is None:
+        raise AirbyteTracedException(
+            message="No command was given. Give one of spec, check, discover and read; --help tells of each.",
+            internal_message="no command",
+            failure_type=FailureType.config_error,
+        )
+    with closing(entrypoint.lines(parsed)) as lines:
+        output.write(lines)
 
 
 def log_to(stream: TextIO) -> None:
@@ -119,10 +128,12 @@ def log_to(stream: TextIO) -> None:
 
 
 def _without_noise(record: logging.LogRecord) -> bool:
-    """Drop chatter; of an error that is a sentence, leave out the stack (the trace message has it)."""
-    if record.exc_info and isinstance(record.exc_info[1], AirbyteTracedException):
-        record.exc_info = None
-    return not str(record.msg).startswith(CHATTER)
+    """Drop chatter, and what is told twice; of an error that is a sentence, tell that (the trace has the stack)."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, AirbyteTracedException) and error.message:
+        record.msg, record.args, record.exc_info = error.message, (), None
+    told_again = record.levelno < logging.ERROR and str(record.msg).startswith("During the sync, the following")
+    return not told_again and not str(record.msg).startswith(CHATTER)
 
 
 class Output:

@@ -24,11 +24,14 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH, Api
-from source_iterable.config import Config
-from source_iterable.downloads import Backlog, Downloads, Unreadable
+from source_iterable.backlogs import Backlog, Unreadable
+from source_iterable.config import DIRECT, JOBS, Config
+from source_iterable.downloads import Downloads
 from source_iterable.errors import Answer, key_error
+from source_iterable.jobs import Jobs
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.base import AheadStream
+from source_iterable.streams.export import ExportStream
 
 REFUSED = {requests.codes.unauthorized, requests.codes.forbidden}
 CHECK_SILENCE_SECONDS = 20.0
@@ -132,8 +135,11 @@ class SourceIterable(AbstractSource):
         ahead = [table for name in selected if isinstance(table := tables.get(name), AheadStream)]
         states = ConnectorStateManager(state=state)
         downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
+        jobs = None if parsed.export_method == DIRECT else Jobs(api, forced=parsed.export_method == JOBS)
         for table in ahead:
             table.downloads = downloads
+            if isinstance(table, ExportStream):
+                table.jobs = jobs
         for table in tables.values():
             table.in_batches = self._in_batches
         if "users" in selected:
@@ -142,11 +148,13 @@ class SourceIterable(AbstractSource):
                 timestamps.formatted(parsed.start_date),
             )
         self._reading = list(tables.values())
-        downloads.start()
         try:
+            downloads.start()
             yield from super().read(logger, config, catalog, state)
         finally:
             downloads.stop()
+            if jobs is not None:
+                jobs.stop()
             self._reading = None
 
     @staticmethod

@@ -23,6 +23,8 @@ LONGEST_LINE = 64_000_000
 LARGEST_ANSWER = 256_000_000
 MOST_INFLATED = 1_000_000_000
 STEEPEST_INFLATION = 200
+# Between parts, of which the last line may lack its end.
+_LINE_END = gzip.compress(b"\n", 1, mtime=0)
 
 Grow = Callable[[int], None]
 Check = Callable[[bytes], object]
@@ -40,13 +42,15 @@ class Spool:
     """A body that came whole.
 
     Attributes:
-        size: Bytes on the wire and on disk.
+        size: Bytes on disk, as a rule those on the wire.
         malformed: The number, from 1, of the first line that ``check`` refused; None where all are well.
     """
 
-    def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
+    def __init__(self, file: IO[bytes], *, compressed: bool, parts: bool = False) -> None:
         self._file = file
         self._compressed = compressed
+        self._parts = parts
+        self._lines = 0
         self.size = 0
         self.malformed: int | None = None
 
@@ -65,44 +69,79 @@ class Spool:
             UnusableBodyError: If a line is longer than 64 MB, or the body inflates over 200 to 1 beyond 1 GB.
             OSError: If the disk is full.
         """
-        encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if encoding not in {"gzip", "identity"}:
-            raise UnusableBodyError(f"the body has the unknown encoding {encoding}")
         try:
+            compressed = _is_compressed(response)
             # The file is closed on any error below, and by its reader otherwise.
-            spool = cls(tempfile.TemporaryFile(), compressed=encoding == "gzip")  # noqa: SIM115
-        except OSError:
+            spool = cls(tempfile.TemporaryFile(), compressed=compressed)  # noqa: SIM115
+        except BaseException:
             response.close()
             raise
-        lines = _Lines(check)
-        inflated = _Inflation() if encoding == "gzip" else None
         try:
+            spool._copy(response, check, grow or _ignore)
+            spool._file.seek(0)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
+
+    @classmethod
+    def of_parts(cls) -> Spool:
+        """An empty spool for the parts that a body comes in; what was not compressed is compressed on its way in."""
+        return cls(tempfile.TemporaryFile(), compressed=True, parts=True)
+
+    def add(self, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Spool:
+        """Copy the body of ``response``, the next part, behind the parts before, and prove it whole.
+
+        Args and errors are those of `receive`; a part that broke off leaves the parts before as they were.
+        """
+        try:
+            self._copy(response, check, grow or _ignore)
+        except BaseException:
+            self._file.seek(self.size)
+            self._file.truncate()
+            raise
+        return self
+
+    def _copy(self, response: requests.Response, check: Check | None, grow: Grow) -> None:
+        lines = _Lines(check)
+        size = self.size
+        try:
+            inflated = _Inflation() if _is_compressed(response) else None
+            deflate = zlib.compressobj(1, wbits=31) if inflated is None and self._compressed else None
             for piece in response.raw.stream(CHUNK, decode_content=False):
-                if grow is not None:
-                    grow(len(piece))
-                spool._file.write(piece)
-                spool.size += len(piece)
                 if inflated is None:
                     lines.feed(piece)
                 else:
                     for plain in inflated.feed(piece):
                         lines.feed(plain)
+                size += self._write(piece if deflate is None else deflate.compress(piece), grow)
             if inflated is not None:
                 inflated.end()
             lines.end()
-            spool._file.seek(0)
+            if deflate is not None:
+                size += self._write(deflate.flush(), grow)
+            if self._parts:
+                size += self._write(_LINE_END, grow)
         except (urllib3.exceptions.HTTPError, zlib.error, BrokenBodyError) as error:
-            spool.close()
-            if grow is not None:
-                grow(-spool.size)
+            grow(self.size - size)
             raise BrokenBodyError(_reason(error)) from error
-        except BaseException:
-            spool.close()
-            raise
         finally:
             response.close()
-        spool.malformed = lines.malformed
-        return spool
+        self.size = size
+        if self.malformed is None and lines.malformed is not None:
+            self.malformed = self._lines + lines.malformed
+        self._lines += lines.count
+
+    def _write(self, piece: bytes, grow: Grow) -> int:
+        if piece:
+            grow(len(piece))
+            self._file.write(piece)
+        return len(piece)
+
+    def whole(self) -> Spool:
+        """The spool, ready to be read: no more parts will come."""
+        self._file.seek(0)
+        return self
 
     @classmethod
     def keep(cls, lines: Iterable[bytes]) -> Spool:
@@ -139,7 +178,7 @@ class Spool:
     @property
     def is_doubtful(self) -> bool:
         """Whether nothing at all came under the name of a compressed body, which has a beginning even when empty."""
-        return self._compressed and self.size == 0
+        return self._compressed and self.size == 0 and not self._parts
 
     def close(self) -> None:
         """Give the disk back."""
@@ -149,6 +188,17 @@ class Spool:
         if not self._compressed:
             return io.BufferedReader(self._file, 1 << 20)  # type: ignore[arg-type] # it can readinto
         return _Owning(gzip.GzipFile(fileobj=self._file), self._file)
+
+
+def _is_compressed(response: requests.Response) -> bool:
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in {"gzip", "identity"}:
+        raise UnusableBodyError(f"the body has the unknown encoding {encoding}")
+    return encoding == "gzip"
+
+
+def _ignore(size: int) -> None:
+    """Nobody counts the bytes."""
 
 
 class _Owning(io.BufferedReader):

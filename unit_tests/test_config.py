@@ -28,6 +28,7 @@ def test_every_setting_is_understood(settings: dict[str, Any]) -> None:
             "region": "EU",
             "lookback_window_in_minutes": 0,
             "event_key": "email",
+            "export_method": "jobs",
         },
         {"ITERABLE_SPOOL_MEGABYTES": "10", "ITERABLE_RATE_SCALE": "0.5"},
     )
@@ -39,6 +40,7 @@ def test_every_setting_is_understood(settings: dict[str, Any]) -> None:
         window=timedelta(days=7),
         lookback=timedelta(),
         event_key="email",
+        export_method="jobs",
         url="https://api.eu.iterable.com",
         rate_scale=0.5,
         spool_bytes=10_000_000,
@@ -77,6 +79,7 @@ def test_environment_may_name_another_host(settings: dict[str, Any]) -> None:
         ("region", "us"),
         ("region", {"name": "US"}),
         ("event_key", "messageId"),
+        ("export_method", "data.csv"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_by_its_name(settings: dict[str, Any], field: str, value: Any) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_iterable.downloads import Downloads, Grow, Lists, Windows
+from source_iterable.backlogs import Grow, Listed, Windows
+from source_iterable.downloads import Downloads
 from source_iterable.errors import TooMuchError
 from source_iterable.windows import Width, Window
 
@@ -233,7 +234,7 @@ def test_lists_are_found_then_fetched_in_order() -> None:
         asked.append(list_id)
         return Body(Window(START, START + DAY), 1)
 
-    downloads = Downloads([Lists("list_users", "lists", lambda: [3, 5, 8], fetch)], room=10)
+    downloads = Downloads([Listed("list_users", "lists", lambda: [3, 5, 8], fetch)], room=10)
     downloads.start()
 
     taken = [piece.what for piece in downloads.take("list_users")]

@@ -14,7 +14,8 @@ from random import Random
 
 import pytest
 
-from source_iterable.downloads import Backlog, Downloads, Grow, Lists, Windows
+from source_iterable.backlogs import Backlog, Grow, Listed, Windows
+from source_iterable.downloads import Downloads
 from source_iterable.errors import TooMuchError
 from source_iterable.windows import SECOND, Width, Window
 
@@ -81,7 +82,7 @@ class World:
             self.ends[name] = span.end + DAY if last else span.end
         return Windows(name, "export", span, Width(base, small=random.choice([0, 5_000])), fetch, last)
 
-    def lists(self, name: str) -> Lists:
+    def lists(self, name: str) -> Listed[int]:
         sizes = {number: self.random.randrange(1, 400) for number in range(self.random.randrange(40))}
         fails_at = self.random.choice([None, None, None, 5])
         if fails_at is None or fails_at >= len(sizes):
@@ -92,7 +93,7 @@ class World:
                 raise FailedError(name)
             return self._body(grow, sizes[number])
 
-        return Lists(name, "lists", lambda: list(sizes), fetch)
+        return Listed(name, "lists", lambda: list(sizes), fetch)
 
     def _body(self, grow: Grow, size: int) -> Body:
         self._take(grow, size)

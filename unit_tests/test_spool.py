@@ -144,3 +144,50 @@ def test_kept_lines_are_read_when_all_are_there() -> None:
     spool = Spool.keep(str(number).encode() for number in range(3))
 
     assert list(spool.lines()) == [b"0", b"1", b"2"]
+
+
+# A body in parts
+
+
+@given(st.lists(st.tuples(LINES, st.booleans(), st.booleans()), max_size=5))
+def test_parts_are_read_one_behind_the_other(parts: list[tuple[list[bytes], bool, bool]]) -> None:
+    spool = Spool.of_parts()
+    room = []
+    for lines, zipped, ends in parts:
+        body = b"\n".join(lines) + (b"\n" if ends else b"")
+        spool.add(answer(gzip.compress(body), "gzip") if zipped else answer(body), grow=room.append)
+
+    assert sum(room) == spool.size
+    assert list(spool.whole().lines()) == [line for lines, _, _ in parts for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
+    spool, room = Spool.of_parts(), []
+    spool.add(answer(b"one"), grow=room.append)
+    body = gzip.compress(os.urandom(90_000)) if zipped else os.urandom(90_000)
+    broken = answer(body[:50_000], "gzip" if zipped else None, length=len(body))
+
+    with pytest.raises(BrokenBodyError):
+        spool.add(broken, grow=room.append)
+    spool.add(answer(gzip.compress(b"two\n"), "gzip"), grow=room.append)
+
+    assert sum(room) == spool.size
+    assert list(spool.whole().lines()) == [b"one", b"two"]
+
+
+def test_a_malformed_line_is_counted_over_all_parts() -> None:
+    spool = Spool.of_parts()
+
+    spool.add(answer(b"{}\n{}\n"), check=parse)
+    spool.add(answer(b"{}\nno json\n"), check=parse)
+
+    assert spool.malformed == 4
+    spool.close()
+
+
+def test_no_parts_are_no_lines_and_no_doubt() -> None:
+    spool = Spool.of_parts()
+
+    assert not spool.is_doubtful
+    assert list(spool.whole().lines()) == []

@@ -4,8 +4,9 @@ In a test, ``with Sandbox() as sandbox: ...``; on the command line, ``python -m 
 """
 
 from integration_tests.sandbox.faults import Fault
+from integration_tests.sandbox.jobs import Job
 from integration_tests.sandbox.options import Options, Size
 from integration_tests.sandbox.sandbox import Sandbox
-from integration_tests.sandbox.server import Request
+from integration_tests.sandbox.wire import Request
 
-__all__ = ["Fault", "Options", "Request", "Sandbox", "Size"]
+__all__ = ["Fault", "Job", "Options", "Request", "Sandbox", "Size"]

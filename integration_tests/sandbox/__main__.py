@@ -44,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
         "campaigns": "campaigns",
         "templates": "templates",
         "metadata_keys": "keys of the first metadata table",
+        "journeys": "journeys; each fourth is archived",
+        "snippets": "snippets",
+        "catalogs": "catalogs; the third is empty",
+        "catalog_items": "items of each other catalog",
+        "experiments": "experiments",
+        "forgotten": "people who were forgotten",
     }
     for one in fields(Size):
         if one.name in helps:
@@ -78,8 +84,20 @@ def parser() -> argparse.ArgumentParser:
         "--metadata-page", type=int, default=5, help="keys on one page of a metadata table (default: 5)"
     )
     behaviour.add_argument(
+        "--unwrapped-catalogs", dest="wrapped_catalogs", action="store_false", help="plain answers about catalogs"
+    )
+    behaviour.add_argument("--odd-metrics", action="store_true", help="campaigns/metrics has odd headers and rows")
+    behaviour.add_argument("--zero-metrics", action="store_true", help="campaigns/metrics has rows of zeros")
+    behaviour.add_argument(
+        "--late-metrics-in-days", type=float, default=0.0, help="how late half of the numbers is (default: 0)"
+    )
+    behaviour.add_argument(
         "--no-blank-lines", dest="blank_lines", action="store_false", help="no blank lines in exports"
     )
+    behaviour.add_argument(
+        "--lists-prefer-email", action="store_true", help="members of a userID-based project as e-mail addresses"
+    )
+    _add_jobs(made.add_argument_group("export jobs"))
     behaviour.add_argument(
         "--fault",
         action="append",
@@ -88,6 +106,24 @@ def parser() -> argparse.ArgumentParser:
         help="a fault in force from the start (may be repeated)",
     )
     return made
+
+
+def _add_jobs(group: argparse._ArgumentGroup) -> None:
+    """What the command line takes for asynchronous exports."""
+    helps = {
+        "job_polls": "looks at a job before it is completed",
+        "job_file_bytes": "the most that a file holds",
+        "job_bytes": "the most that a job exports",
+        "job_files_page": "files that one call tells of",
+        "job_url_seconds": "after how long the URL of a file expires",
+        "foreign_jobs": "running jobs of other tools",
+    }
+    for one in fields(Options):
+        if one.name in helps:
+            flag = f"--{one.name.replace('_', '-')}"
+            group.add_argument(flag, type=int, default=one.default, help=f"{helps[one.name]} (default: {one.default})")
+    group.add_argument("--job-files-gzip", action="store_true", help="store files compressed")
+    group.add_argument("--job-empty-file", action="store_true", help="an empty file for a job without rows")
 
 
 def _bulk(texts: Sequence[str]) -> dict[str, int]:
@@ -103,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sizes = {one.name: given[one.name] for one in fields(Size) if one.name != "bulk"}
         size = replace(Size.smallest() if given["smallest"] else Size(**sizes), bulk=_bulk(given["bulk"]))
         faults = [Fault.from_json(json.loads(text)) for text in given["fault"]]
-        options = {one.name: given[one.name] for one in fields(Options)}
+        options = {one.name: given[one.name] for one in fields(Options) if one.name in given}
         sandbox = Sandbox(size=size, start=given["start"], now=given["now"], port=given["port"], **options)
     except ValueError as error:
         made.error(str(error))

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from integration_tests.sandbox.changes import Changes
 from integration_tests.sandbox.faults import Fault
 from integration_tests.sandbox.limits import MINUTE, worst
 from integration_tests.sandbox.options import moment
@@ -18,8 +19,8 @@ from integration_tests.sandbox.tables import encode
 HELP = """\
   GET    /sandbox/                     the clock, the tables, and how many rows each has
   GET    /sandbox/truth/TABLE          its rows as they are sent, one JSON object a line; TABLE is a data type
-                                       name, campaigns, channels, lists, list_users, messageTypes, metadata or
-                                       templates; of tables ?start=&end=&exportable_by= (moments) give a
+                                       name, campaigns, templates, journeys or another that /sandbox/ names;
+                                       of tables ?start=&end=&exportable_by= (moments) give a
                                        part
   GET    /sandbox/requests             the calls so far, as a JSON array; DELETE forgets them
   GET    /sandbox/rate?endpoint=...    {"worst": n}: the most calls within a minute (60 s / rate scale), or
@@ -30,8 +31,10 @@ HELP = """\
                                        the last growth and now, and m profiles changed now
   POST   /sandbox/events               {"table": NAME, "row": {...} or text, "at": MOMENT,
                                        "exportable_at": MOMENT}; without the last, exportable since then
-  POST   /sandbox/change               {"user": n}, {"finish_campaign": id}, {"edit_campaign": id},
-                                       {"edit_template": id} or {"delete_list": id}
+  POST   /sandbox/change               {"user": n}; {"edit_campaign": id}, also finish_, delete_; {"edit_template": id},
+                                       also delete_; {"edit_journey": id}, also archive_, delete_;
+                                       {"edit_snippet": id}; {"delete_list": id}; {"add_campaigns": n}, also
+                                       add_templates
 """
 
 Action = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,6 +47,7 @@ class Control:
         """Control ``server`` and its project."""
         self._server = server
         self._project = server.project
+        self._changes = Changes(server.project)
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes to an application."""
@@ -135,10 +139,18 @@ class Control:
     async def _change(self, request: web.Request) -> web.Response:
         changes: dict[str, Callable[[int], Any]] = {
             "user": self._project.change_user,
-            "finish_campaign": self._project.finish_campaign,
-            "edit_campaign": self._project.edit_campaign,
-            "edit_template": self._project.edit_template,
-            "delete_list": self._project.delete_list,
+            "finish_campaign": self._changes.finish_campaign,
+            "edit_campaign": self._changes.edit_campaign,
+            "delete_campaign": self._changes.delete_campaign,
+            "edit_template": self._changes.edit_template,
+            "delete_template": self._changes.delete_template,
+            "edit_journey": self._changes.edit_journey,
+            "archive_journey": self._changes.archive_journey,
+            "delete_journey": self._changes.delete_journey,
+            "edit_snippet": self._changes.edit_snippet,
+            "delete_list": self._changes.delete_list,
+            "add_campaigns": lambda count: [self._changes.add_campaign() for _ in range(count)],
+            "add_templates": lambda count: [self._changes.add_template() for _ in range(count)],
         }
         body = await _object(request)
         return web.json_response({name: changes[name](number) for name, number in body.items()})

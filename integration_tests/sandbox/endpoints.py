@@ -1,77 +1,26 @@
 """Iterable's endpoints: what each answers, and how its errors read."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from integration_tests.sandbox import listings
-from integration_tests.sandbox.limits import REQUESTS_PER_MINUTE
-from integration_tests.sandbox.people import Row
+from integration_tests.sandbox.answers import PROJECT_ID, Answer, ApiError, bad_params
+from integration_tests.sandbox.library import Library
+from integration_tests.sandbox.paging import Paging
 from integration_tests.sandbox.project import Project
+from integration_tests.sandbox.reports import Reports
 
-MAX_PAGE_SIZE = 1000
-DEFAULT_PAGE_SIZE = 20
-PROJECT_ID = 2158
-
-NOT_FOUND = """\
-<!DOCTYPE html>
-<html><head><title>Action not found</title></head><body><h1>Action not found</h1></body></html>
-"""
-BAD_GATEWAY = "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1></center></body>\r\n</html>\r\n"
-
-
-class ApiError(Exception):
-    """An answer other than 200, with Iterable's error body."""
-
-    def __init__(self, status: int, message: str, code: str, params: Row | None = None) -> None:
-        """Answer ``status`` with these three."""
-        super().__init__(message)
-        self.status = status
-        self.body = {"msg": message, "code": code, "params": params}
-
-
-@dataclass
-class Answer:
-    """What an endpoint answers with status 200: one JSON value, or lines."""
-
-    value: Any = None
-    lines: Iterable[list[bytes]] | None = None
-    newline_at_end: bool = False
-    blank_lines: bool = False
-    cache_key: tuple[Any, ...] | None = None
-
-
-def rate_limit_error(endpoint: str) -> ApiError:
-    """The answer to a call beyond the limit."""
-    limit = float(REQUESTS_PER_MINUTE.get(endpoint, 100))
-    text = f"Exceeded rate limit of {limit} per minute for endpoint: /api/{endpoint}, project: {PROJECT_ID} "
-    return ApiError(429, text, "RateLimitExceeded", {})
-
-
-def key_error(endpoint: str) -> ApiError:
-    """The answer to a key that is missing, unknown, or of a type that may not call the endpoint."""
-    return ApiError(401, "Invalid API key", "BadApiKey", {"ip": "127.0.0.1", "endpoint": f"/api/{endpoint}"})
-
-
-def status_error(status: int, endpoint: str) -> ApiError | str:
-    """What Iterable answers with a status: an error with a JSON body, or a page."""
-    generic = "An error occurred. Please try again later. If problem persists, please contact your CSM"
-    errors = {
-        400: ApiError(400, "Invalid parameters", "BadParams", None),
-        401: key_error(endpoint),
-        403: ApiError(403, "The API key may not do this", "Forbidden", {"endpoint": f"/api/{endpoint}"}),
-        404: ApiError(404, "Not found", "NotFound", None),
-        429: rate_limit_error(endpoint),
-        500: ApiError(500, generic, "GenericError", None),
-    }
-    names = {502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out"}
-    return errors.get(status) or BAD_GATEWAY.format(names.get(status, str(status)))
-
+CAMPAIGNS = Paging(
+    name="campaigns",
+    total="totalCampaignsCount",
+    sortable=("id", "name", "createdAt", "updatedAt", "startAt"),
+    unpaged=True,
+)
+TEMPLATES = Paging(name="templates", total="totalTemplatesCount", ids="templateId", unpaged=True)
 
 Handler = Callable[[web.Request, list[str]], Answer]
 
@@ -94,6 +43,8 @@ class Endpoints:
             ("metadata/{}/{}", self._metadata_value),
             ("templates", self._templates),
             ("users/getFields", lambda *_: Answer({"fields": project.fields})),
+            *Reports(project).routes,  # before what takes any name in their place
+            *Library(project).routes,
         ]
 
     def find(self, path: str) -> tuple[Handler, list[str]] | None:
@@ -109,8 +60,7 @@ class Endpoints:
         states = request.query.getall("campaignState", [])
         with self.project.lock:
             rows = [dict(row) for row in self.project.campaigns if not states or row["campaignState"] in states]
-        names = ("id", "name", "createdAt", "updatedAt", "startAt")
-        return Answer(_page_of(request, rows, "campaigns", ids="id", sortable=names))
+        return Answer(CAMPAIGNS.page(request, rows, self.project.serve_first_page))
 
     def _templates(self, request: web.Request, _: list[str]) -> Answer:
         kind = _one_of(request, "templateType", listings.TEMPLATE_TYPES)
@@ -125,16 +75,17 @@ class Endpoints:
                 and (start is None or row["createdAt"] >= start * 1000)
                 and (end is None or row["createdAt"] < end * 1000)
             ]
-        names = ("id", "name", "createdAt", "updatedAt")
-        return Answer(_page_of(request, rows, "templates", ids="templateId", sortable=names))
+        return Answer(TEMPLATES.page(request, rows, self.project.serve_first_page))
 
     def _list_members(self, request: web.Request, _: list[str]) -> Answer:
         text = request.query.get("listId", "")
         with self.project.lock:
-            members = self.project.members.get(int(text)) if re.fullmatch(r"\d{1,18}", text) else None
+            prefers = request.query.get("preferUserId", "").lower() == "true"
+            known = self.project.members_by_user_id if prefers else self.project.members
+            members = known.get(int(text)) if re.fullmatch(r"\d{1,18}", text) else None
         if members is None:
             params = {"projectId": str(PROJECT_ID), "listId": text}
-            raise ApiError(400, "Invalid email list id", "BadParams", params)
+            raise bad_params("Invalid email list id", params)
         batches = ([line.encode() for line in members[at : at + 1000]] for at in range(0, len(members), 1000))
         return Answer(lines=batches, newline_at_end=int(text) % 2 == 0)
 
@@ -149,7 +100,7 @@ class Endpoints:
             rows = [row for row in self.project.metadata if row["table"] == table]
         marker, size = request.query.get("nextMarker", "0"), self.project.options.metadata_page
         if not marker.isdecimal():
-            raise ApiError(400, "Invalid nextMarker", "BadParams", None)
+            raise bad_params("Invalid nextMarker")
         begin = int(marker)
         page = [{k: v for k, v in row.items() if k != "value"} for row in rows[begin : begin + size]]
         more = {"nextMarker": str(begin + size)} if begin + size < len(rows) else {}
@@ -164,18 +115,12 @@ class Endpoints:
         raise ApiError(404, "Metadata value not found", "NotFound", {"table": table, "key": key})
 
     def _export(self, request: web.Request, _: list[str]) -> Answer:
-        asked = request.query.get("dataTypeName", "")
-        names = {name.lower(): name for name in self.project.tables}
-        if asked.lower() not in names:
-            raise ApiError(400, f"Invalid dataTypeName: {asked}", "BadParams", None)
-        table = self.project.tables[names[asked.lower()]]
-        start, end = self._span(request)
-        if self.project.options.inclusive_end:
-            end += 1
+        name = data_type_named(self.project, request.query.get("dataTypeName", ""))
+        table = self.project.tables[name]
+        start, end = sent_span(self.project, *self._span(request))
         now = self.project.clock.seconds
-        end = min(end, int(now) + 1)
         with self.project.lock:
-            key = (names[asked.lower()], start, end, self.project.version, len(table.rows(start, end, now)))
+            key = (name, start, end, self.project.version, len(table.rows(start, end, now)))
             lines = table.batches(start, end, now)
             first = next(lines, [])  # the generator holds what is exportable now
         return Answer(
@@ -198,7 +143,7 @@ class Endpoints:
         }
         name = request.query.get("range", "")
         if name not in ranges:
-            raise ApiError(400, "Either range or startDateTime and endDateTime are required", "BadParams", None)
+            raise bad_params("Either range or startDateTime and endDateTime are required")
         return ranges[name]
 
 
@@ -207,9 +152,27 @@ def _chain(first: list[bytes], rest: Iterator[list[bytes]]) -> Iterator[list[byt
     yield from rest
 
 
+def data_type_named(project: Project, asked: str) -> str:
+    """The name of the export table that ``asked`` means, whatever its case."""
+    names = {name.lower(): name for name in project.tables}
+    if asked.lower() not in names:
+        raise bad_params(f"Invalid dataTypeName: {asked}")
+    return names[asked.lower()]
+
+
+def sent_span(project: Project, start: int, end: int) -> tuple[int, int]:
+    """The half-open span whose rows an export sends: its end as the options read it, nothing of the future."""
+    if project.options.inclusive_end:
+        end += 1
+    return start, min(end, int(project.clock.seconds) + 1)
+
+
 def _bound(request: web.Request, name: str) -> int | None:
+    return bound(request.query.get(name), name)
+
+
+def bound(text: str | None, name: str) -> int | None:
     """A parameter ``yyyy-MM-dd[ HH:mm:ss[ +HH:mm]]`` as Unix time; None if it is not given."""
-    text = request.query.get(name)
     if text is None:
         return None
     if re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d( ?([+-]\d\d:?\d\d|Z))?)?", text):
@@ -219,45 +182,11 @@ def _bound(request: web.Request, name: str) -> int | None:
             pass
         else:
             return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
-    raise ApiError(400, f"Invalid {name}: {text}", "BadParams", None)
+    raise bad_params(f"Invalid {name}: {text}")
 
 
 def _one_of(request: web.Request, name: str, values: tuple[str, ...]) -> str | None:
     text = request.query.get(name)
     if text is not None and text not in values:
-        raise ApiError(400, f"Invalid {name}: {text}", "BadParams", None)
+        raise bad_params(f"Invalid {name}: {text}")
     return text
-
-
-def _page_of(request: web.Request, rows: list[Row], name: str, *, ids: str, sortable: tuple[str, ...]) -> Row:
-    """One page of rows, 20 unless asked otherwise, with the neighbours' URLs if pages were asked for."""
-    query = request.query
-    sort = query.get("sort", "id")
-    column = sort.lstrip("-+ ")
-    if column not in sortable:
-        raise ApiError(400, f"Invalid sort: {sort}", "BadParams", None)
-    column = ids if column == "id" else column
-    rows = sorted(rows, key=lambda row: (row.get(column) is not None, row.get(column)), reverse=sort.startswith("-"))
-    page, size = _number(query.get("page", "1")), _number(query.get("pageSize", str(DEFAULT_PAGE_SIZE)))
-    if page is None or size is None or size > MAX_PAGE_SIZE:
-        raise ApiError(400, "Invalid page or pageSize", "BadParams", None)
-    begin = (page - 1) * size
-    answer: Row = {name: rows[begin : begin + size]}
-    if "page" not in query and "pageSize" not in query:
-        return answer
-
-    def url(number: int) -> str:
-        others = [(key, value) for key, value in query.items() if key not in {"page", "pageSize"}]
-        parameters = urlencode([*others, ("page", number), ("pageSize", size)])
-        return f"http://{request.host}{request.path}?{parameters}"
-
-    answer[f"total{name.title()}Count"] = len(rows)
-    if begin + size < len(rows):
-        answer["nextPageUrl"] = url(page + 1)
-    if page > 1:
-        answer["previousPageUrl"] = url(page - 1)
-    return answer
-
-
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[1-9]\d{0,8}", text) else None

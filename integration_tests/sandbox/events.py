@@ -1,23 +1,56 @@
-"""What happened to the e-mails of a project, as the event exports send it."""
+"""What happened to the messages of a project, as the event exports send it; here in full for e-mails."""
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from random import Random
 from typing import Any
 
-from integration_tests.sandbox.people import People, Person, Row, wire_time
+from integration_tests.sandbox import events_in_app, events_phone, events_push, events_tracked
+from integration_tests.sandbox.people import People, Person, Row, email_of, wire_time
+from integration_tests.sandbox.shapes import (
+    BARE,
+    DOTTED,
+    FULL,
+    NESTED,
+    NO_EMAIL,
+    NULL_EMAIL,
+    NULLS,
+    PLAIN,
+    SHAPES,
+    in_objects,
+)
 
 DAY = 86400
 GOLDEN = 0.6180339887498949
 """Multiples of it, without their whole part, spread evenly."""
 
-FULL = 0
-"""The number of the row of each table in which every field is filled."""
-SHAPES = 16
-"""Rows of a table differ in which fields they have; the shapes repeat after this many."""
-NESTED, DOTTED, BARE, NULLS, PLAIN, NO_EMAIL, NULL_EMAIL = range(7)
+LATER = {
+    "profileUpdatedAt": 3,
+    "eventUpdatedAt": 60,
+    "expiresAt": 90 * DAY,
+    "receivedAt": 0,
+    "seenAt": 0,
+    "sentAt": -600,
+    "session.start": -45,
+    "session.end": 0,
+}
+"""The other moments in rows: how many seconds after the event itself."""
+WITHOUT_MESSAGE = {
+    "customEvent",
+    "embeddedSession",
+    "inboxSession",
+    "journeyExit",
+    "purchase",
+    "smsReceived",
+    "unknownSession",
+    "whatsAppReceived",
+    "whatsAppSeen",
+}
+"""The data types whose rows are about no message, or call it by another name."""
+CHANNEL = re.compile("webPush|push|inApp|inbox|sms|rcs|embedded|whatsApp")
 
 
 class Events:
@@ -43,17 +76,18 @@ class Events:
         span = max(1, end - start)
         for number in numbers:
             rng = Random(f"{self._people.seed}:{data_type}:{number}")
-            message = number if data_type == "emailSend" else self._some_message(data_type, number, numbers, rng)
+            sends = data_type.endswith("Send")
+            message = number if sends else self._some_message(data_type, number, numbers, rng)
             sent = start + int((message * GOLDEN) % 1 * span)
-            created = sent if data_type == "emailSend" else min(end - 1, sent + int(rng.expovariate(1 / 20_000)))
+            created = sent if sends else min(end - 1, sent + int(rng.expovariate(1 / 20_000)))
             created = self._on_an_edge(number, numbers, start, end) or created
             row = self._common(data_type, number, message, rng)
             row.update(build(self, number, self._people[message % self._users], rng))
-            row = _shaped(row, number)
+            row = _shaped(data_type, row, number)
             created = _free(seen, row, created, start, end)
             row["createdAt"] = wire_time(created)
-            if "profileUpdatedAt" in row:
-                row["profileUpdatedAt"] = wire_time(created + 3)
+            row.update({name: wire_time(created + seconds) for name, seconds in LATER.items() if name in row})
+            row = in_objects(row, number)
             row.update(_index_times(number, created))
             yield created, row
 
@@ -79,19 +113,26 @@ class Events:
             "campaignId": campaign["id"],
             "templateId": campaign.get("templateId", 3043605),
             "messageId": hashlib.md5(
-                f"{self._people.seed}:message:{message}".encode(), usedforsecurity=False
+                f"{self._people.seed}:{_channel(data_type)}:{message}".encode(), usedforsecurity=False
             ).hexdigest(),
         }
         if person.user_id or number in {FULL, NO_EMAIL, NULL_EMAIL}:
             row["userId"] = person.user_id or f"u-{message}"
         if number % 2 == 0:
             row["itblUserId"] = person.itbl_user_id
+        if self._people.project_type != "email":
+            del row["email"]
+            row |= email_of(person, number) | {"itblUserId": person.itbl_user_id}
         if number == FULL:
             row.update({"contentId": 12029221, "channelId": 39582, "messageTypeId": 47258, "experimentId": 77})
         named = data_type not in {"emailSend", "emailSendSkip"} and rng.random() < 0.3
         if named or number == FULL:
             row["eventName"] = data_type
         return row
+
+    def word(self, rng: Random) -> str:
+        """Any word."""
+        return self._people.word(rng)
 
     def _send(self, number: int, person: Person, rng: Random) -> Row:
         row = {
@@ -104,9 +145,9 @@ class Events:
             "productRecommendationCount": 0,
             "espName": "Sandbox ESP",
         }
-        return row | self._transactional_data(number, person, rng)
+        return row | self.transactional_data(number, person, rng)
 
-    def _transactional_data(self, number: int, person: Person, rng: Random) -> Row:
+    def transactional_data(self, number: int, person: Person, rng: Random) -> Row:
         """A JSON text as a rule; at times null, absent, an array, or no JSON at all."""
         text: str | None = json.dumps(
             {
@@ -151,6 +192,11 @@ class Events:
             "isBot": link == 4,
         }
 
+    def _hosted_unsubscribe_click(self, number: int, person: Person, rng: Random) -> Row:
+        told = self._open(number, person, rng)
+        row = {name: value for name, value in told.items() if name not in {"proxySource", "isBot", "contentId"}}
+        return row | {"url": f"https://example.com/unsubscribe/{self._people.word(rng)}"}
+
     def _bounce(self, number: int, _: Person, rng: Random) -> Row:
         return {
             "recipientState": "SoftBounce" if number % 3 else "HardBounce",
@@ -163,7 +209,7 @@ class Events:
     def _send_skip(self, number: int, person: Person, rng: Random) -> Row:
         reason = rng.choice(["UserUnsubscribed", "FrequencyCapped", "Duplicate", "CampaignNotActive"])
         row: Row = {"reason": reason, "contentId": 12029221, "channelId": 39582, "messageTypeId": 47258}
-        return row | self._transactional_data(number, person, rng)
+        return row | self.transactional_data(number, person, rng)
 
     def _subscribe(self, number: int, person: Person, rng: Random) -> Row:
         row: Row = {
@@ -209,14 +255,24 @@ class Events:
         }
 
 
-def _shaped(row: Row, number: int) -> Row:
-    """Leave out or null what rows of this shape do without."""
+def _channel(data_type: str) -> str:
+    """What tells the messages of one channel from those of another; those of e-mail are just messages."""
+    found = CHANNEL.match(data_type)
+    return found[0].replace("inbox", "inApp") if found else "message"
+
+
+def _shaped(data_type: str, row: Row, number: int) -> Row:
+    """Leave out or null what rows of this type and shape do without."""
+    if data_type in WITHOUT_MESSAGE:
+        del row["messageId"]
+        for name in ("campaignId", "templateId") if number % 2 else ():
+            del row[name]
     if row.get("unsubSource") == "Import" or ("signupSource" in row and number != FULL):
         for name in ("messageId", "campaignId", "templateId"):
             row.pop(name)
     shape = number % SHAPES
     if shape == NO_EMAIL:
-        row.pop("email")
+        row.pop("email", None)
     elif shape == NULL_EMAIL:
         row["email"] = None
     if shape in {NO_EMAIL, NULL_EMAIL}:
@@ -266,5 +322,10 @@ DATA_TYPES: dict[str, Build] = {
     "emailSendSkip": Events._send_skip,
     "emailSubscribe": Events._subscribe,
     "emailUnSubscribe": Events._unsubscribe,
+    "hostedUnsubscribeClick": Events._hosted_unsubscribe_click,
+    **events_push.DATA_TYPES,
+    **events_in_app.DATA_TYPES,
+    **events_phone.DATA_TYPES,
+    **events_tracked.DATA_TYPES,
 }
 """Every event data type, with what makes its own fields; a new one needs a method and a line here."""

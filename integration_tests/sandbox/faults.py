@@ -7,7 +7,8 @@ from threading import RLock
 from typing import Any, Literal, Self, get_args
 
 Kind = Literal[
-    "status", "cut", "reset", "hang", "malformed", "blank_lines", "long_line", "redirect", "next_page"
+    "status", "cut", "reset", "hang", "malformed", "blank_lines", "long_line", "redirect", "next_page",
+    "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
 ]  # fmt: skip
 CutAt = Literal["wire", "plain", "line", "character", "last_line", "end"]
 
@@ -33,8 +34,12 @@ class Fault:
     - ``long_line``: a line of ``body_bytes`` bytes before the rows, easily compressed.
     - ``redirect``: to ``location`` with ``status`` (302 if not given).
     - ``next_page``: ``nextPageUrl`` becomes ``location``, also on the last page.
+    - ``job_failed``, ``job_cancelled``: the export job that is started ends so after it ran, ``job_restarted``:
+      goes back from running to enqueued once, ``job_stuck``: stays enqueued for ever, ``job_late``: shows
+      none of its files while it runs. These strike calls of ``export/start`` only.
 
-    A call matches if its endpoint (``export/data.json``; ``*`` is any text) and all given parameters match.
+    A call matches if its endpoint (``export/data.json``; ``*`` is any text) and all given parameters match; calls
+    about an export job (``export/<id>/files``) and for its files (``storage/<id>/<file>``) have its data type.
     Of the matching calls, those from number ``nth`` on are struck, ``times`` of them or, with None, all.
     """
 
@@ -94,6 +99,8 @@ class Fault:
 
     def matches(self, endpoint: str, params: Mapping[str, str]) -> bool:
         """Whether a call is one of those that the fault may strike."""
+        if self.kind.startswith("job_") and endpoint != "export/start":
+            return False
         wanted = dict(self.params)
         if self.data_type is not None:
             wanted["dataTypeName"] = self.data_type

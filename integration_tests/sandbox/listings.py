@@ -1,6 +1,7 @@
 """What a project lists besides events and profiles: campaigns, templates, lists, metadata ..."""
 
 import json
+from datetime import UTC, datetime
 from random import Random
 
 from integration_tests.sandbox.people import People, Row
@@ -9,20 +10,28 @@ DAY = 86400
 STATES = [
     "Finished",
     "Running",
+    "Archived",
+    "Aborted",
+    "Recalled",
     "Draft",
     "Scheduled",
     "Recurring",
-    "Archived",
-    "Aborted",
     "Ready",
-    "Recalled",
 ]
+"""The states of campaigns, in turn; Recalled is one that the documentation does not name."""
 MEDIA = ["Email", "Push", "InApp", "SMS", "WebPush"]
 LIST_TYPES = ["Suppression", "Standard", "Dynamic", "Internal", "Standard"]
 TEMPLATE_TYPES = ("Base", "Blast", "Triggered", "Workflow")
 TEMPLATE_MEDIA = ("Email", "Push", "InApp", "SMS")
 """What ``GET templates`` takes for ``messageMedium``; templates of other media exist all the same."""
 
+FIRST_CAMPAIGN = 2220229
+CAMPAIGN_STEP = 7
+WHOLE_SPAN = 1
+"""The number of the campaign that runs from the project's first moment on, and has not ended."""
+RECURRING_CAMPAIGN = FIRST_CAMPAIGN + CAMPAIGN_STEP * STATES.index("Recurring")
+LABELS = ["newsletter", "Q1", "Grüße, “neu”", "VIP / gold"]
+FIRST_TEMPLATE = 3043605
 FIRST_LIST = 949810
 EMPTY_LIST = 4
 """Of every five lists the one without members."""
@@ -30,8 +39,14 @@ ODD_MEMBERS = ["12345", "None", "null", "u-0", "1e5", "TRUE", "007"]
 """User ids that look like something else."""
 
 
-def _rng(people: People, *what: object) -> Random:
+def seeded(people: People, *what: object) -> Random:
+    """The dice with which one thing of a project is made, whenever it is made."""
     return Random(":".join(map(str, (people.seed, *what))))
+
+
+def iso(seconds: float) -> str:
+    """A moment as newer endpoints write it: ``2024-01-05T10:11:12.123Z``."""
+    return datetime.fromtimestamp(round(seconds, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def campaigns(people: People, count: int, start: int, end: int) -> list[Row]:
@@ -39,16 +54,17 @@ def campaigns(people: People, count: int, start: int, end: int) -> list[Row]:
 
     Those that finished ended after their last update, by up to two days.
     """
-    return [_campaign(people, number, start, end) for number in range(count)]
+    return [campaign(people, number, start, end) for number in range(count)]
 
 
-def _campaign(people: People, number: int, start: int, end: int) -> Row:
-    rng = _rng(people, "campaign", number)
-    created = start + rng.randrange(max(1, (end - start) // 2))
+def campaign(people: People, number: int, start: int, end: int) -> Row:
+    """A campaign; number `WHOLE_SPAN` is triggered by single people, and runs from ``start`` on without an end."""
+    rng = seeded(people, "campaign", number)
+    created = start + (0 if number == WHOLE_SPAN else rng.randrange(max(1, (end - start) // 2)))
     updated = min(end - 5, created + rng.randrange(1, 20 * DAY))
     state = STATES[number % len(STATES)]
     row: Row = {
-        "id": 2220229 + number * 7,
+        "id": FIRST_CAMPAIGN + number * CAMPAIGN_STEP,
         "createdAt": created * 1000 + rng.randrange(1000),
         "updatedAt": updated * 1000 + rng.randrange(1000),
         "name": f"{people.word(rng).title()} {people.word(rng)} #{number}",
@@ -56,25 +72,26 @@ def _campaign(people: People, number: int, start: int, end: int) -> Row:
         "createdByUserId": people[number].email,
         "campaignState": state,
         "type": "Triggered" if number % 3 == 1 else "Blast",
-        "templateId": 3043605 + number,
+        "templateId": FIRST_TEMPLATE + number,
     }
     if state in {"Finished", "Running", "Archived", "Recalled"}:
-        row["startAt"] = updated * 1000 + rng.randrange(1000)
-    if state == "Scheduled":
+        row["startAt"] = row["createdAt"] if number == WHOLE_SPAN else updated * 1000 + rng.randrange(1000)
+    if state == "Scheduled" and number % 2 == 0:
         row["startAt"] = (end + 30 * DAY) * 1000
     if state in {"Finished", "Archived"}:
         row["endedAt"] = min((end - 1) * 1000, row["startAt"] + rng.randrange(900, 2 * DAY * 1000))
     if number % 2 == 0:
-        row.update(
-            {
-                "updatedByUserId": people[number + 1].email,
-                "listIds": [FIRST_LIST],
-                "labels": ["newsletter", "Q1"],
-            }
-        )
-        row.update({"labelIds": [11, 12], "suppressionListIds": [FIRST_LIST + 1], "sendSize": rng.randrange(10**6)})
+        row.update({"updatedByUserId": people[number + 1].email, "listIds": [FIRST_LIST]})
+        row.update({"suppressionListIds": [FIRST_LIST + 1], "sendSize": rng.randrange(10**6)})
+        labels = LABELS[: 2 + number // 2 % 3]
+        row["labels"] = labels
+        if number % 4 == 0:
+            row["labelIds"] = [11 + at for at in range(len(labels))]
+    elif number % 5 == 0:
+        row["labels"] = []
     if number % 4 == 0:
-        row.update({"recurringCampaignId": 2220229, "workflowId": 88000 + number, "campaignGoal": "awareness"})
+        row.update({"recurringCampaignId": RECURRING_CAMPAIGN, "workflowId": 88000 + number})
+        row["campaignGoal"] = "awareness"
     return row
 
 
@@ -98,7 +115,7 @@ def message_types(people: People, start: int) -> list[Row]:
     """All message types; the first has every field."""
     rows: list[Row] = []
     for number in range(7):
-        rng = _rng(people, "message type", number)
+        rng = seeded(people, "message type", number)
         created = (start + rng.randrange(DAY)) * 1000 + 7
         row: Row = {
             "id": 47258 + number,
@@ -119,7 +136,7 @@ def lists(people: People, count: int, start: int, end: int) -> list[Row]:
     """Lists of every type; the first, a suppression list, has every field."""
     rows: list[Row] = []
     for number in range(count):
-        rng = _rng(people, "list", number)
+        rng = seeded(people, "list", number)
         row: Row = {
             "id": FIRST_LIST + number,
             "name": f"{people.word(rng).title()}, list {number}",
@@ -134,15 +151,17 @@ def lists(people: People, count: int, start: int, end: int) -> list[Row]:
     return rows
 
 
-def members(people: People, number: int, users: int, count: int) -> list[str]:
-    """The lines of a list's body: e-mail addresses and, in the first list, a few user ids."""
+def members(people: People, number: int, users: int, count: int, *, prefer_user_id: bool = False) -> list[str]:
+    """The lines of a list's body: e-mail addresses, or user ids; in the first list also user ids that look odd."""
     if number % len(LIST_TYPES) == EMPTY_LIST or not count:
         return []
     odd = ODD_MEMBERS[: max(1, min(len(ODD_MEMBERS), count // 2))] if number == 0 else []
-    known = [people[person].email for person in range(min(users, count - len(odd)))]
-    more = [f"member.{number}.{line}@example.org" for line in range(count - len(odd) - len(known))]
+    known = [people[person].member(prefer_user_id=prefer_user_id) for person in range(min(users, count - len(odd)))]
+    odd = [line for line in odd if line not in known]
+    name = "member.{}.{}@example.org" if people.project_type == "email" else "member-{}-{}"
+    more = [name.format(number, line) for line in range(count - len(odd) - len(known))]
     lines = odd + known + more
-    _rng(people, "members", number).shuffle(lines)
+    seeded(people, "members", number).shuffle(lines)
     return lines
 
 
@@ -152,23 +171,28 @@ def templates(people: People, count: int, start: int, end: int) -> list[tuple[Ro
     combinations += [(kind, medium) for kind in TEMPLATE_TYPES for medium in TEMPLATE_MEDIA]
     rows = []
     for number in range(count):
-        rng = _rng(people, "template", number)
-        created = start + rng.randrange(max(1, (end - start) // 2))
-        row: Row = {
-            "templateId": 3043605 + number,
-            "createdAt": created * 1000 + rng.randrange(1000),
-            "updatedAt": min(end - 1, created + rng.randrange(30 * DAY)) * 1000 + rng.randrange(1000),
-            "name": f"{people.word(rng).title()} template",
-            "creatorUserId": people[number % 5].email,
-            "messageTypeId": 47258 + number % 7,
-        }
-        if number % 2 == 0:
-            row["campaignId"] = 2220229 + number * 7
-        if number % 4 == 0:
-            row.update({"clientTemplateId": f"client-{number}", "folderId": 3})
         kind, medium = ("Blast", "Email") if number % 2 == 0 else combinations[number // 2 % len(combinations)]
-        rows.append((row, kind, medium))
+        rows.append((template(people, number, start, end), kind, medium))
     return rows
+
+
+def template(people: People, number: int, start: int, end: int) -> Row:
+    """A template, as the listing sends it."""
+    rng = seeded(people, "template", number)
+    created = start + rng.randrange(max(1, (end - start) // 2))
+    row: Row = {
+        "templateId": FIRST_TEMPLATE + number,
+        "createdAt": created * 1000 + rng.randrange(1000),
+        "updatedAt": min(end - 1, created + rng.randrange(30 * DAY)) * 1000 + rng.randrange(1000),
+        "name": f"{people.word(rng).title()} template",
+        "creatorUserId": people[number % 5].email,
+        "messageTypeId": 47258 + number % 7,
+    }
+    if number % 2 == 0:
+        row["campaignId"] = FIRST_CAMPAIGN + number * CAMPAIGN_STEP
+    if number % 4 == 0:
+        row.update({"clientTemplateId": f"client-{number}", "folderId": 3})
+    return row
 
 
 def metadata(people: People, keys: int, start: int) -> list[Row]:
@@ -179,7 +203,7 @@ def metadata(people: People, keys: int, start: int) -> list[Row]:
     rows = []
     for table, names in (("stores", first), ("plans", second)):
         for number, key in enumerate(names):
-            rng = _rng(people, table, number)
+            rng = seeded(people, table, number)
             value: Row = {
                 "title": people.word(rng),
                 "open": number % 2 == 0,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 DEFAULT_API_KEY = "sandbox-key-0123456789abcdef"
 DEFAULT_SPAN_IN_DAYS = 90
 
-PROJECT_TYPES = ("email",)
-"""How a project identifies people; projects by user id and hybrid ones are not generated yet."""
+PROJECT_TYPES = ("email", "userid", "hybrid")
+"""How a project identifies people."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,39 @@ class Size:
     """Templates; half of them are blast templates for e-mail, so that this combination needs pages too."""
     metadata_keys: int = 12
     """Keys of the first metadata table; the second one holds two."""
+    journeys: int = 14
+    """Journeys; more than 10 that are not archived need a second page at the default page size."""
+    snippets: int = 5
+    """Snippets."""
+    catalogs: int = 3
+    """Catalogs; the third has no items."""
+    catalog_items: int = 12
+    """Items of each other catalog; more than 10 need a second page at the default page size."""
+    experiments: int = 22
+    """Experiments; more than 20 need a second page at the default limit."""
+    forgotten: int = 3
+    """People who were forgotten, by each identifier that the project knows."""
     bulk: Mapping[str, int] = field(default_factory=dict)
     """Further rows by data type name, made while they are sent and never held in memory."""
 
     @classmethod
     def smallest(cls) -> "Size":
         """The smallest project in which every field of every table is filled."""
-        return cls(events=4, users=4, lists=2, users_per_list=4, campaigns=2, templates=4, metadata_keys=2)
+        return cls(
+            events=4,
+            users=4,
+            lists=2,
+            users_per_list=4,
+            campaigns=5,
+            templates=12,
+            metadata_keys=2,
+            journeys=4,
+            snippets=2,
+            catalogs=1,
+            catalog_items=1,
+            experiments=1,
+            forgotten=1,
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +75,9 @@ class Options:
     seed: int = 1
     """Same seed, size and moments: same project."""
     project_type: str = "email"
+    """One of `PROJECT_TYPES`."""
+    lists_prefer_email: bool = False
+    """Whether in a userID-based project the members of lists are e-mail addresses where they have one."""
     api_key: str = DEFAULT_API_KEY
     read_only_key: bool = False
     """The key may not export nor read the members of lists."""
@@ -64,8 +93,38 @@ class Options:
     """How long after it happened an event becomes exportable."""
     metadata_page: int = 5
     """Keys on one page of a metadata table."""
+    wrapped_catalogs: bool = True
+    """Whether the answers about catalogs are wrapped in ``{"msg", "code", "params"}``."""
+    odd_metrics: bool = False
+    """Whether campaigns/metrics has each column twice, rows longer than the header, and `N/A`."""
+    zero_metrics: bool = False
+    """Whether campaigns/metrics has a row of zeros for a campaign that reported nothing."""
+    late_metrics_in_days: float = 0.0
+    """How long after a day's numbers the second half of them is known."""
     blank_lines: bool = True
     """Whether exports hold a blank line here and there."""
+    job_polls: int = 2
+    """How often an export job is looked at before it is completed."""
+    job_file_bytes: int = 10_000_000
+    """The most that one file of a job holds."""
+    job_bytes: int = 100_000_000_000
+    """The most that a job exports; of more, rows are missing and ``exportTruncated`` tells it."""
+    job_files_page: int = 10
+    """Files that one call tells of."""
+    job_files_gzip: bool = False
+    """Whether files are stored compressed."""
+    job_empty_file: bool = False
+    """Whether a job without rows has an empty file."""
+    job_url_seconds: int = 1800
+    """After how long the URL of a file expires, by the sandbox's clock."""
+    foreign_jobs: int = 0
+    """Running export jobs of other tools, which nobody may cancel."""
+
+    def __post_init__(self) -> None:
+        """Refuse a type of project that there is not."""
+        if self.project_type not in PROJECT_TYPES:
+            message = f"There is no project_type {self.project_type!r}; there are {', '.join(PROJECT_TYPES)}."
+            raise ValueError(message)
 
 
 def moment(value: "str | datetime | float") -> datetime:

@@ -65,7 +65,13 @@ FIELDS = {
     "industry": "string",
     "offers.Intro APR": "string",
 }
-"""The answer of users/getFields; one field of the profiles, `legacyScore`, is not in it."""
+"""The answer of users/getFields in an e-mail-based project; one field of the profiles, `legacyScore`, is not in it."""
+
+
+def fields(project_type: str) -> dict[str, str]:
+    """The answer of users/getFields in a project of that type."""
+    names = {} if project_type == "email" else {"emailListIds": "userListIds"}
+    return {names.get(name, name): kind for name, kind in FIELDS.items()}
 
 
 def wire_time(seconds: float) -> str:
@@ -78,7 +84,10 @@ class Person:
     """One person, and the browser that they read mail in."""
 
     email: str
+    """Where they are reached; the project knows it if `has_email`."""
+    has_email: bool
     user_id: str | None
+    """The id that the project's owner gave them."""
     itbl_user_id: str
     first_name: str
     last_name: str
@@ -90,13 +99,26 @@ class Person:
     device: str
     company: str
 
+    def member(self, *, prefer_user_id: bool) -> str:
+        """What stands for them in the members of a list."""
+        return self.user_id if self.user_id and (prefer_user_id or not self.has_email) else self.email
+
 
 class People:
-    """Everyone a project knows; the n-th person is the same whenever asked for."""
+    """Everyone a project knows; the n-th person is the same whenever asked for.
 
-    def __init__(self, seed: int) -> None:
+    How people are told apart goes by the type of the project:
+
+    - ``email``: all have an e-mail address, a few anonymous ones a placeholder; some have a user id, which two
+      people may share.
+    - ``userid``: all have a user id; some have no e-mail address, and some share one.
+    - ``hybrid``: everybody has one of the two or both, shared with nobody.
+    """
+
+    def __init__(self, seed: int, project_type: str = "email") -> None:
         """Draw the names and places that people are made of from ``seed``."""
         self.seed = seed
+        self.project_type = project_type
         self._fakers = Faker(LOCALES)
         self._fakers.seed_instance(seed)
         english = self._fakers["en_US"]
@@ -131,9 +153,11 @@ class People:
         if number == 1:
             domain = "exämple.com"
         handle = "".join(c for c in f"{first}.{last}".lower() if c.isascii() and (c.isalnum() or c == "."))
+        email, has_email, user_id = self._identity(number, f"{handle.strip('.') or 'someone'}.{number}@{domain}")
         return Person(
-            email=f"{handle.strip('.') or 'someone'}.{number}@{domain}",
-            user_id=None if number % 3 == 2 else f"u-{number}",
+            email=email,
+            has_email=has_email,
+            user_id=user_id,
             itbl_user_id=hashlib.md5(f"{self.seed}:{number}".encode(), usedforsecurity=False).hexdigest(),
             first_name=first,
             last_name=last,
@@ -146,6 +170,16 @@ class People:
             company=rng.choice(self._companies),
         )
 
+    def _identity(self, number: int, address: str) -> tuple[str, bool, str | None]:
+        """The e-mail address of a person, whether the project knows it, and the user id."""
+        if self.project_type == "userid":
+            return self[number - 1].email if number % 4 == 3 else address, number % 4 != 1, f"u-{number}"
+        if self.project_type == "hybrid":
+            return address, number % 3 != 2, None if number % 3 == 1 else f"u-{number}"
+        anonymous, sharing = number % 11 == 7, number % 10 == 4
+        user_id = None if number % 3 == 2 else f"u-{number - sharing}"
+        return f"anonymous-{number}@placeholder.email" if anonymous else address, True, user_id
+
 
 def profile(people: People, number: int, updated: int, version: int = 0) -> Row:
     """The profile of a person, last changed at ``updated`` (Unix time), as the user export sends it.
@@ -156,14 +190,14 @@ def profile(people: People, number: int, updated: int, version: int = 0) -> Row:
     person = people[number]
     rng = Random(f"{people.seed}:profile:{number}:{version}")
     joined = updated - rng.randrange(1, 400 * 86400)
+    lists = "emailListIds" if people.project_type == "email" else "userListIds"
     row: Row = {
-        "email": person.email,
+        **email_of(person, number),
         "itblUserId": person.itbl_user_id,
         "profileUpdatedAt": wire_time(updated),
         "signupDate": wire_time(joined),
         "signupSource": rng.choice(["ListAPI", "Import", "API"]),
-        "emailListIds": sorted(rng.sample(range(949810, 949820), rng.randrange(3))),
-        "itblInternal.emailDomain": person.email.partition("@")[2],
+        lists: sorted(rng.sample(range(949810, 949820), rng.randrange(3))),
         "itblInternal.documentCreatedAt": wire_time(joined + rng.randrange(20)),
         "itblInternal.documentUpdatedAt": wire_time(updated + rng.randrange(300)),
         "firstName": person.first_name,
@@ -172,9 +206,18 @@ def profile(people: People, number: int, updated: int, version: int = 0) -> Row:
     }
     if person.user_id:
         row["userId"] = person.user_id
+    if person.has_email:
+        row["itblInternal.emailDomain"] = person.email.partition("@")[2]
     for part in (_contact, _custom, _odd):
         row.update(part(people, number, rng))
     return row
+
+
+def email_of(person: Person, number: int) -> Row:
+    """The e-mail address as rows have it; of a person without one, a null in every other row."""
+    if person.has_email:
+        return {"email": person.email}
+    return {"email": None} if number // 4 % 2 else {}
 
 
 def _contact(people: People, number: int, rng: Random) -> Row:

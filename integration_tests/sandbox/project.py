@@ -1,16 +1,19 @@
 """The project that a sandbox holds: generated once from a seed, changed by tests, and its truth."""
 
 import json
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
-from integration_tests.sandbox import listings
+from integration_tests.sandbox import contents, experiments, listings, metrics
 from integration_tests.sandbox.clock import Clock
 from integration_tests.sandbox.events import DATA_TYPES, Events
+from integration_tests.sandbox.kept import Kept
 from integration_tests.sandbox.options import Options, Size
-from integration_tests.sandbox.people import FIELDS, People, Row, profile
+from integration_tests.sandbox.people import People, Row, fields, profile
+from integration_tests.sandbox.series import DAY, Span
 from integration_tests.sandbox.tables import Bulk, Stored, Table, encode
 
 USER = "user"
@@ -29,8 +32,8 @@ class Project:
         self.clock = clock
         self.lock = RLock()
         self.version = 0
-        self.fields = dict(FIELDS)
-        self.people = People(options.seed)
+        self.fields = fields(options.project_type)
+        self.people = People(options.seed, options.project_type)
         begin, end = int(start.timestamp()), int(clock.seconds)
         if begin >= end:
             message = f"The project starts at {start}, which is not before now, {clock.now}."
@@ -40,41 +43,56 @@ class Project:
         self.channels = listings.channels()
         self.message_types = listings.message_types(self.people, begin)
         self.lists = listings.lists(self.people, size.lists, begin, end)
-        self.members = {
-            row["id"]: listings.members(self.people, number, size.users, size.users_per_list)
-            for number, row in enumerate(self.lists)
-        }
+        self.members = self._members(prefer_user_id=options.project_type == "userid" and not options.lists_prefer_email)
+        self.members_by_user_id = (
+            self.members if options.project_type == "email" else self._members(prefer_user_id=True)
+        )
         self.templates = listings.templates(self.people, size.templates, begin, end)
         self.metadata = listings.metadata(self.people, size.metadata_keys, begin)
+        self.kept = Kept(self.people, size, options.project_type, begin, end, self.lock)
+        self.edits: Counter[int] = Counter()
+        """How often the content of a template was edited, by its id."""
+        self.numbers: Counter[str] = Counter()
+        """The numbers that were given out to what was added."""
+        self.after_first_page: dict[str, list[Callable[[], Any]]] = {}
+        """What shall happen between the first page of an endpoint and the next ones."""
         self._events = Events(self.people, self.campaigns, size.users)
         self._event_rows = size.events
         self.tables = {name: Table(f"{options.seed}:{name}") for name in (*DATA_TYPES, USER)}
         self._profiles: dict[int, tuple[Stored, int]] = {}
         for name in DATA_TYPES:
             self._make_events(name, range(size.events), begin, end)
-        self._repeat_last(REPEATED)
         self._make_users(size.users, begin, end)
         self._make_bulk(begin, end)
+
+    def _members(self, *, prefer_user_id: bool) -> dict[int, list[str]]:
+        """The lines of each list."""
+        users, count = self.size.users, self.size.users_per_list
+        return {
+            row["id"]: listings.members(self.people, number, users, count, prefer_user_id=prefer_user_id)
+            for number, row in enumerate(self.lists)
+        }
 
     def _make_events(self, name: str, numbers: range, start: int, end: int) -> None:
         if not numbers:
             return
-        wanted = numbers[:-1] if name == REPEATED and numbers.start == 0 and len(numbers) > 1 else numbers
-        rows = self._events.rows(name, wanted, start, end)
         delay = self.options.delay_in_seconds
-        self.tables[name].fill([Stored(at, at + delay, encode(row)) for at, row in rows])
+        repeats = name == REPEATED and numbers.start == 0 and len(numbers) > 1
 
-    def _repeat_last(self, name: str) -> None:
-        rows = self.tables[name].rows(0, FOR_EVER, FOR_EVER)
-        if self.size.events > 1:
-            self.tables[name].fill([rows[len(rows) // 2]])
+        def make() -> list[Stored]:
+            rows = self._events.rows(name, numbers[:-1] if repeats else numbers, start, end)
+            stored = sorted(Stored(at, at + delay, encode(row)) for at, row in rows)
+            return [*stored, stored[len(stored) // 2]] if repeats else stored
+
+        self.tables[name].fill(make)
 
     def _make_users(self, count: int, start: int, end: int) -> None:
         for number in range(count):
             spread = int((number * 0.7548776662466927) % 1 * (end - start))
             at = start if number == 1 else start + spread
             self._profiles[number] = self._profile(number, at, 0), 0
-        self.tables[USER].fill([stored for stored, _ in self._profiles.values()])
+        stored = [kept for kept, _ in self._profiles.values()]
+        self.tables[USER].fill(lambda: stored)
 
     def _profile(self, number: int, at: int, version: int) -> Stored:
         return Stored(at, at, encode(profile(self.people, number, at, version)))
@@ -127,48 +145,18 @@ class Project:
             row: Row = json.loads(new.line)
             return row
 
-    def finish_campaign(self, campaign_id: int) -> Row:
-        """End a campaign now, which leaves its ``updatedAt`` as it is."""
+    def serve_first_page(self, endpoint: str) -> None:
+        """Do what shall happen between the first page of a listing and the next ones."""
         with self.lock:
-            row = next(row for row in self.campaigns if row["id"] == campaign_id)
-            row.update({"campaignState": "Finished", "endedAt": int(self.clock.seconds * 1000)})
-            row.setdefault("startAt", row["updatedAt"])
-            return dict(row)
-
-    def edit_campaign(self, campaign_id: int) -> Row:
-        """Rename a campaign now."""
-        with self.lock:
-            row = next(row for row in self.campaigns if row["id"] == campaign_id)
-            row.update({"name": f"{row['name']} (edited)", "updatedAt": int(self.clock.seconds * 1000)})
-            return dict(row)
-
-    def edit_template(self, template_id: int) -> Row:
-        """Rename a template now."""
-        with self.lock:
-            row = next(row for row, _, _ in self.templates if row["templateId"] == template_id)
-            row.update({"name": f"{row['name']} (edited)", "updatedAt": int(self.clock.seconds * 1000)})
-            return dict(row)
-
-    def delete_list(self, list_id: int) -> None:
-        """Delete a list with its members."""
-        with self.lock:
-            self.lists = [row for row in self.lists if row["id"] != list_id]
-            self.members.pop(list_id)
+            actions = self.after_first_page.pop(endpoint, [])
+        for action in actions:
+            action()
 
     # What is true
 
     def names(self) -> list[str]:
         """Every table that `truth` knows."""
-        return [
-            *self.tables,
-            "campaigns",
-            "channels",
-            "list_users",
-            "lists",
-            "messageTypes",
-            "metadata",
-            "templates",
-        ]
+        return [*self.tables, *self._listings(), *self.kept.names]
 
     def truth(
         self, name: str, start: float = 0, end: float = FOR_EVER, exportable_by: float = FOR_EVER
@@ -176,7 +164,9 @@ class Project:
         """The rows of a table as they are sent; the bounds hold for export tables only.
 
         Templates carry the type and medium that list them, null for those which no combination lists;
-        members of lists are ``{"listId": ..., "line": ...}``.
+        members of lists are ``{"listId": ..., "line": ...}``, where "list_users_by_user_id" is what comes with
+        ``preferUserId=true``. The rows of metrics are texts by column, those of "campaign_metrics_daily" with
+        the `date`; texts beyond the last column are a list under the empty name.
         """
         if name in self.tables:
             with self.lock:
@@ -194,26 +184,78 @@ class Project:
         yield from listed
 
     def _listed(self, name: str) -> list[Row]:
-        if name == "templates":
-            return [
-                row | {"templateType": kind, "messageMedium": medium}
-                if medium in listings.TEMPLATE_MEDIA
-                else row | {"templateType": None, "messageMedium": None}
-                for row, kind, medium in self.templates
-            ]
-        if name == "list_users":
-            return [{"listId": key, "line": line} for key, lines in self.members.items() for line in lines]
-        listed: dict[str, list[dict[str, Any]]] = {
-            "campaigns": self.campaigns,
-            "channels": self.channels,
-            "lists": self.lists,
-            "messageTypes": self.message_types,
-            "metadata": self.metadata,
-        }
-        if name not in listed:
+        if name in self.kept.names:
+            return self.kept.rows(name)
+        tables = self._listings()
+        if name not in tables:
             message = f"There is no table {name!r}; there are {', '.join(self.names())}."
             raise KeyError(message)
-        return [dict(row) for row in listed[name]]
+        return [dict(row) for row in tables[name]()]
+
+    def _listings(self) -> dict[str, Callable[[], Iterable[Row]]]:
+        return {
+            "campaigns": lambda: self.campaigns,
+            "campaign_metrics": lambda: (cells for _, cells in self.measured_campaigns()),
+            "campaign_metrics_daily": self._measured_days,
+            "channels": lambda: self.channels,
+            "experiment_metrics": self.measured_experiments,
+            "list_users": lambda: _lines(self.members),
+            "list_users_by_user_id": lambda: _lines(self.members_by_user_id),
+            "lists": lambda: self.lists,
+            "messageTypes": lambda: self.message_types,
+            "metadata": lambda: self.metadata,
+            "templates": self._listed_templates,
+            "template_contents": self._contents,
+            "user_fields": lambda: ({"name": name, "type": kind} for name, kind in self.fields.items()),
+        }
+
+    def _listed_templates(self) -> Iterator[Row]:
+        for row, kind, medium in self.templates:
+            listed = (kind, medium) if medium in listings.TEMPLATE_MEDIA else (None, None)
+            yield row | dict(zip(("templateType", "messageMedium"), listed, strict=True))
+
+    def _contents(self) -> Iterator[Row]:
+        for row, _, medium in self.templates:
+            content = self.content(row["templateId"], medium)
+            if content:
+                yield content
+
+    def content(self, template_id: int | None, medium: str) -> Row | None:
+        """What is in a template, as it is sent; None if there is none of that id and medium."""
+        with self.lock:
+            for row, _, its_medium in self.templates:
+                if (row["templateId"], its_medium) == (template_id, medium) and medium in contents.MEDIA.values():
+                    return contents.content(self.people, row, medium, self.edits[row["templateId"]])
+        return None
+
+    def measured_campaigns(
+        self, ids: Collection[int] | None = None, start: float = 0, end: float = FOR_EVER
+    ) -> list[tuple[Row, metrics.Cells]]:
+        """The campaigns, or those of ``ids``, that report numbers of ``start <= moment < end``, and the numbers."""
+        options, span = self.options, self._span(start, end)
+        with self.lock:
+            asked = [dict(row) for row in self.campaigns if ids is None or row["id"] in ids]
+        return metrics.reported(options.seed, asked, span, odd=options.odd_metrics, zeros=options.zero_metrics)
+
+    def _measured_days(self) -> Iterator[Row]:
+        for campaign in self.campaigns:
+            numbers = metrics.series(self.options.seed, campaign, self.clock.seconds)
+            for day in numbers.days(self._span()) if numbers else ():
+                for _, cells in self.measured_campaigns([campaign["id"]], day * DAY, (day + 1) * DAY):
+                    yield {"date": f"{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}", **cells}
+
+    def measured_experiments(self, start: float = 0, end: float = FOR_EVER) -> list[metrics.Cells]:
+        """The rows of all experiments for ``start <= moment < end``."""
+        span = self._span(start, end)
+        full = self.kept.rows("experiment_details")
+        return [cells for row in full for cells in experiments.measured(self.people, row, span)]
+
+    def _span(self, start: float = 0, end: float = FOR_EVER) -> Span:
+        return Span(start, end, self.clock.seconds, self.options.late_metrics_in_days * DAY)
+
+
+def _lines(members: dict[int, list[str]]) -> Iterator[Row]:
+    return ({"listId": key, "line": line} for key, lines in members.items() for line in lines)
 
 
 def default_start(now: datetime, days: int) -> datetime:

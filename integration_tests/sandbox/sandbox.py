@@ -2,28 +2,33 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from integration_tests.sandbox.changes import Changes
 from integration_tests.sandbox.clock import Clock
 from integration_tests.sandbox.control import Control
 from integration_tests.sandbox.faults import Faults
+from integration_tests.sandbox.jobs import Job
 from integration_tests.sandbox.limits import MINUTE, worst
 from integration_tests.sandbox.options import DEFAULT_SPAN_IN_DAYS, Options, Size, moment
 from integration_tests.sandbox.people import Row
 from integration_tests.sandbox.project import FOR_EVER, Project, default_start
-from integration_tests.sandbox.server import Request, Server
+from integration_tests.sandbox.server import Server
+from integration_tests.sandbox.wire import Request
 
 Moment = str | datetime | float
 LONGEST_LINE = 1 << 20
 """Longer request lines than this are refused by the server library, not by the sandbox."""
 
 
-class Sandbox:
+class Sandbox(Changes):
     """A stand-in for Iterable's API on the loopback interface.
 
     Serves between `start` and `stop`, or within a ``with`` block. The project is generated when the
@@ -47,7 +52,7 @@ class Sandbox:
         self.clock = Clock(None if now is None else moment(now))
         begin = default_start(self.clock.now, DEFAULT_SPAN_IN_DAYS) if start is None else moment(start)
         self.start_date = begin
-        self.project = Project(self.options, size or Size(), begin, self.clock)
+        super().__init__(Project(self.options, size or Size(), begin, self.clock))
         self.faults = Faults()
         self._server = Server(self.project, self.faults)
         self._port = port
@@ -96,26 +101,30 @@ class Sandbox:
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        application = web.Application()
-        Control(self._server).add_to(application)
-        application.router.add_route("*", "/{path:.*}", self._server.handle)
-        runner = web.AppRunner(
-            application,
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=0.05,
-            max_line_size=LONGEST_LINE,
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", self._port).start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        api, storage = web.Application(), web.Application()
+        Control(self._server).add_to(api)
+        api.router.add_route("*", "/{path:.*}", self._server.handle)
+        storage.router.add_route("*", "/{path:.*}", self._server.storage.handle)
+        async with _served(api, self._port) as self.url, _served(storage, 0) as self._server.storage.url:
             ready.set()
             await self._stopping.wait()
-        finally:
-            await runner.cleanup()
 
     # Looking
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The export jobs of the project, those of other tools first."""
+        return list(self._server.jobs.all)
+
+    @property
+    def storage_url(self) -> str:
+        """Where exported files are served: another port than the API's."""
+        return self._server.storage.url
+
+    @property
+    def storage_requests(self) -> list[Request]:
+        """The calls for exported files so far, with the headers that they carried."""
+        return list(self._server.storage.requests)
 
     @property
     def api_key(self) -> str:
@@ -130,11 +139,15 @@ class Sandbox:
     def forget_requests(self) -> None:
         """Forget the calls so far; the limits still count them."""
         self._server.requests.clear()
+        self._server.storage.requests.clear()
 
     def worst_rate(self, endpoint: str, seconds: float | None = None) -> int:
-        """The most calls of ``endpoint`` that arrived within any ``seconds`` (default: 60 / rate scale)."""
+        """The most calls of ``endpoint`` that arrived within any ``seconds`` (default: 60 / rate scale).
+
+        In ``endpoint``, ``*`` is any text.
+        """
         span = MINUTE / self.options.rate_scale if seconds is None else seconds
-        return worst([request.started for request in self.requests if request.endpoint == endpoint], span)
+        return worst([request.started for request in self.requests if fnmatchcase(request.endpoint, endpoint)], span)
 
     def rows(
         self, table: str, start: Moment = 0, end: Moment | None = None, exportable_by: Moment | None = None
@@ -198,18 +211,20 @@ class Sandbox:
         """Change the profile of that number now; gives what is sent from now on."""
         return self.project.change_user(number)
 
-    def finish_campaign(self, campaign_id: int) -> Row:
-        """End a campaign now, which leaves its ``updatedAt`` as it is."""
-        return self.project.finish_campaign(campaign_id)
 
-    def edit_campaign(self, campaign_id: int) -> Row:
-        """Rename a campaign now."""
-        return self.project.edit_campaign(campaign_id)
-
-    def edit_template(self, template_id: int) -> Row:
-        """Rename a template now."""
-        return self.project.edit_template(template_id)
-
-    def delete_list(self, list_id: int) -> None:
-        """Delete a list with its members."""
-        self.project.delete_list(list_id)
+@asynccontextmanager
+async def _served(application: web.Application, port: int) -> AsyncIterator[str]:
+    """Serve an application on the loopback interface; gives its URL."""
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=0.05,
+        max_line_size=LONGEST_LINE,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

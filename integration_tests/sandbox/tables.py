@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -40,8 +40,9 @@ class Bulk:
     @staticmethod
     def _template(model: Row, time_field: str) -> bytes:
         row = model | {"email": "\0email", time_field: "\0time"}
-        if "messageId" in row:
-            row["messageId"] = "\0message"
+        for key in ("messageId", "_id"):
+            if key in row:
+                row[key] = "\0message"
         line = encode(row).replace(b"%", b"%%")
         for name in (b"email", b"time", b"message"):
             line = line.replace(b"\\u0000" + name, b"%(" + name + b")b")
@@ -80,28 +81,30 @@ class Table:
     def __init__(self, seed: object) -> None:
         """Start empty; ``seed`` decides in which order rows are sent."""
         self._seed = seed
-        self._rows: list[Stored] = []
+        self._made: list[Stored] = []
+        self._unmade: list[Callable[[], list[Stored]]] = []
         self.bulk: Bulk | None = None
 
     def add(self, at: int, line: bytes, exportable_at: float) -> Stored:
         """Add a row."""
         stored = Stored(at, exportable_at, line)
-        insort(self._rows, stored)
+        insort(self._rows(), stored)
         return stored
 
-    def fill(self, rows: list[Stored]) -> None:
-        """Add many rows at once."""
-        self._rows = sorted(self._rows + rows)
+    def fill(self, make: Callable[[], list[Stored]]) -> None:
+        """Add many rows at once; they are made when the table is first looked at, since most never are."""
+        self._unmade.append(make)
 
     def remove(self, stored: Stored) -> None:
         """Take a row away."""
-        self._rows.remove(stored)
+        self._rows().remove(stored)
 
     def rows(self, start: float, end: float, exportable_by: float) -> list[Stored]:
         """The kept rows of ``start <= time < end`` that are exportable by then, oldest first."""
-        low = bisect_left(self._rows, start, key=lambda row: row.at)
-        high = bisect_left(self._rows, end, key=lambda row: row.at)
-        return [row for row in self._rows[low:high] if row.exportable_at <= exportable_by]
+        kept = self._rows()
+        low = bisect_left(kept, start, key=lambda row: row.at)
+        high = bisect_left(kept, end, key=lambda row: row.at)
+        return [row for row in kept[low:high] if row.exportable_at <= exportable_by]
 
     def batches(self, start: int, end: int, exportable_by: float) -> Iterator[list[bytes]]:
         """The lines of a window in batches, in an order of their own that stays the same."""
@@ -111,3 +114,9 @@ class Table:
             yield lines[begin : begin + BATCH]
         if self.bulk:
             yield from self.bulk.batches(start, end)
+
+    def _rows(self) -> list[Stored]:
+        """The rows that are kept, oldest first."""
+        while self._unmade:
+            self._made = sorted(self._made + self._unmade.pop(0)())
+        return self._made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -18,8 +18,9 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 
 from source_iterable import columns
 from source_iterable.api import Api
+from source_iterable.backlogs import Backlog, Piece
 from source_iterable.config import Config
-from source_iterable.downloads import Backlog, Downloads, Piece
+from source_iterable.downloads import Downloads
 from source_iterable.errors import Attempts, failure
 from source_iterable.messages import batches
 from source_iterable.progress import Progress
@@ -35,22 +36,29 @@ class IterableStream(HttpStream, ABC):
     Attributes:
         endpoint: The path below `/api/`.
         records_key: The key of the answer that holds the rows.
+        rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
         configured: What the user selected; None outside a read.
         in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
     """
 
     endpoint: ClassVar[str]
     records_key: ClassVar[str] = ""
+    rejects: ClassVar[Collection[int]] = ()
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
     in_batches = False
 
-    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
+    def __init__(
+        self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None, table: str | None = None
+    ) -> None:
+        """Make a table; one that is asked for on behalf of another bears that ``table``'s name in messages."""
+        if table is not None:
+            self.name = table
         self.config = config
         self.api = api
         self.configured = configured
         self.progress = Progress(self.name, api.seconds_a_request(self.endpoint))
-        self._attempts = self.attempts("the listing")
+        self._attempts = self.attempts("the listing", rejects=self.rejects)
         self._state: MutableMapping[str, Any] = {}
         self._page: tuple[requests.Response, Row] | None = None
         super().__init__()
@@ -155,7 +163,13 @@ class IterableStream(HttpStream, ABC):
             )
             complete = True
         finally:
-            self.progress.summary(complete=complete)
+            self.progress.summary(complete=complete, saved=self.saved)
+
+    @property
+    def saved(self) -> str | None:
+        """From when the next sync goes on, as the state tells; None without one."""
+        names = ("settled", *self._wrapped_cursor_field())
+        return next((str(self._state[name]) for name in names if self._state.get(name)), None)
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is cached as well
         """The table's columns."""
@@ -171,6 +185,14 @@ class IterableStream(HttpStream, ABC):
         """The columns that records may have: the selected ones, always the key and the cursor among them."""
         own = columns.properties(self.name)
         selected = self.configured.stream.json_schema.get("properties") if self.configured else None
+        if selected is not None and not isinstance(selected, Mapping):
+            raise failure(
+                self.name,
+                "'properties' of this table's json_schema in the configured catalog is no JSON object. "
+                "Take the table's schema from what discover prints.",
+                "unreadable catalog",
+                FailureType.config_error,
+            )
         if not selected:
             return Columns(own)
         offered: Mapping[str, Any] = {

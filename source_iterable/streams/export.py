@@ -18,14 +18,18 @@ from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
-from source_iterable.downloads import Grow, Piece, Windows
+from source_iterable.backlogs import Grow, Piece, Windows
+from source_iterable.config import AUTOMATIC
 from source_iterable.errors import TRIES, TooMuchError, failure
+from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
 from source_iterable.windows import Width, Window
 
 SETTLED = "settled"
+# Windows that ended so long ago may be exported by a job, which takes its time.
+SETTLED_FOR_JOBS = timedelta(days=1)
 READINGS = 3  # how often a window with a malformed line is read
 
 
@@ -37,6 +41,7 @@ class ExportStream(AheadStream, ABC):
         cursor_field: The field whose moment the windows are cut by.
         awaits_late_rows: Whether plain append leaves the last lookback window to a later sync, so that
             nothing is appended twice.
+        jobs: The export jobs of the sync; None where there shall be none.
         ends_open: Whether a full refresh ends with a window that is open towards the future, asked for when
             all others were delivered: what changes meanwhile moves there.
     """
@@ -46,6 +51,7 @@ class ExportStream(AheadStream, ABC):
     data_type: ClassVar[str]
     cursor_field: ClassVar[str]
     awaits_late_rows = True
+    jobs: Jobs | None = None
     ends_open = False
 
     @property
@@ -117,11 +123,15 @@ class ExportStream(AheadStream, ABC):
             return
         piece: Piece[Window] = stream_slice["piece"]
         window, spool = piece.what, piece.body
+        self._unparsed = 0
         before = self.progress.rows
         yield from self.emitted(self.counted(self._records(spool, window)))
         rows = self.progress.rows - before
         if spool.malformed is not None:
-            self.progress.remark(f"{window} holds lines that are no JSON, the first is line {spool.malformed}")
+            self.progress.remark(
+                f"{window} holds lines that are no JSON ({self._unparsed}, the first is line {spool.malformed}); "
+                "they are kept in dataFields, under 'unparsed'"
+            )
         self._state = self._state_after(window)
         self.progress.window_done(window, rows, spool.size, piece.seconds)
 
@@ -136,6 +146,7 @@ class ExportStream(AheadStream, ABC):
             try:
                 row = parse(line)
             except MalformedLineError:
+                self._unparsed += 1
                 yield record({}, self.unparsed(line))
                 continue
             if not timestamps.lies_in_second(row.get(cursor), end):
@@ -154,38 +165,14 @@ class ExportStream(AheadStream, ABC):
         return None
 
     def download(self, window: Window, tries: int, grow: Grow) -> Spool:
-        """The body of ``window``, whole; called on a thread of the look-ahead.
+        """The rows of ``window``, whole; called on a thread of the look-ahead.
 
         Raises:
             TooMuchError: If the server could not deliver it, met ``tries`` times.
             AirbyteTracedException: If asking for less would not help.
         """
-        for reading in range(1, READINGS + 1):
-            spool = self._export(window, tries, grow)
-            if spool.malformed is None and not (spool.is_doubtful and reading == 1):
-                break
-            if reading < READINGS:
-                spool.close()
-                grow(-spool.size)
-        if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
-            spool.close()
-            raise refusal
-        return spool
-
-    def _export(self, window: Window, tries: int, grow: Grow) -> Spool:
-        params = {
-            "dataTypeName": self.data_type,
-            "startDateTime": timestamps.for_export(window.start),
-            "endDateTime": timestamps.for_export(window.end),
-        }
-        attempts = self.attempts(
-            f"the export of {window}",
-            tries=TRIES if window.is_least else tries,
-            give_up=None if window.is_least else TooMuchError,
-            receive=lambda response: Spool.receive(response, check=check, grow=grow),
-        )
         try:
-            spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
+            return self._download(window, tries, grow)
         except TooMuchError as error:
             if window.is_least:  # larger than all the room on disk
                 raise failure(
@@ -197,6 +184,54 @@ class ExportStream(AheadStream, ABC):
                 ) from error
             self.logger.info("%s: %s could not be delivered at once: %s. Asking for less.", self.name, window, error)
             raise
+
+    def _download(self, window: Window, tries: int, grow: Grow) -> Spool:
+        for reading in range(1, READINGS + 1):
+            spool = (self._by_job(window, grow) if reading == 1 else None) or self._directly(window, tries, grow)
+            if spool.malformed is None and not (spool.is_doubtful and reading == 1):
+                break
+            if reading < READINGS:
+                spool.close()
+                grow(-spool.size)
+        if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
+            spool.close()
+            raise refusal
+        return spool
+
+    def _by_job(self, window: Window, grow: Grow) -> Spool | None:
+        """The rows of ``window`` from an export job, if one is called for and to be had."""
+        automatic = self.config.export_method == AUTOMATIC
+        is_settled = window.end <= self.api.clock.fixed() - SETTLED_FOR_JOBS
+        if self.jobs is None or (automatic and not is_settled):
+            return None
+        try:
+            return self.jobs.export(Wanted(self.name, self.data_type, window, self.attempts), grow)
+        except (NoJobError, TooMuchError) as error:
+            if isinstance(error, TooMuchError) and not window.is_least:
+                raise
+            if automatic:
+                return None
+            raise failure(
+                self.name,
+                f"the export of {window} could not be made by a job: {error}. The setting 'export_method' asks for "
+                "jobs: choose automatic, and what no job can export is asked for directly.",
+                str(error),
+                FailureType.config_error,
+            ) from error
+
+    def _directly(self, window: Window, tries: int, grow: Grow) -> Spool:
+        params = {
+            "dataTypeName": self.data_type,
+            "startDateTime": timestamps.for_export(window.start),
+            "endDateTime": timestamps.for_export(window.end),
+        }
+        attempts = self.attempts(
+            f"the export of {window}",
+            tries=TRIES if window.is_least else tries,
+            give_up=None if window.is_least else TooMuchError,
+            receive=lambda response: Spool.receive(response, check=check, grow=grow),
+        )
+        spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
         return spool
 
     @property

@@ -7,14 +7,16 @@ from typing import Any
 
 from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api import LIST_USERS_PATH, REQUESTS_PER_MINUTE
-from source_iterable.downloads import Grow, Lists, Piece
+from source_iterable.backlogs import Grow, Listed, Piece
 from source_iterable.errors import Rejected, TooMuchError, failure
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
 
 
 class ListUsers(AheadStream):
@@ -22,14 +24,18 @@ class ListUsers(AheadStream):
 
     endpoint = LIST_USERS_PATH
     primary_key = ["email", "listId"]  # noqa: RUF012 - the CDK's property is replaced
+    # In projects that do not identify people by address, two members may share one: their ids are asked for.
+    _params: Mapping[str, str] = {}
 
-    def backlog(self, state: Mapping[str, Any]) -> Lists:
+    def backlog(self, state: Mapping[str, Any]) -> Listed[int]:
         """All lists of the project."""
-        return Lists(self.name, self.endpoint, self.list_ids, self.download)
+        return Listed(self.name, self.endpoint, self.list_ids, self.download)
 
     def list_ids(self) -> Sequence[int]:
         """The ids of all lists, in order; called on a thread of the look-ahead."""
         response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
+        if not self._identifies_by_email():
+            self._params = {"preferUserId": "true"}
         ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
         rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
         self.logger.info(
@@ -38,6 +44,15 @@ class ListUsers(AheadStream):
         )  # fmt: skip
         self._of = len(ids)
         return ids
+
+    def _identifies_by_email(self) -> bool:
+        """Whether members are told apart by address; taken for granted where the key may not ask."""
+        try:
+            return identifies_by_email(profile_fields(self))
+        except AirbyteTracedException as error:
+            if error.failure_type is not FailureType.config_error or self.api.key_revoked:
+                raise
+            return True
 
     def stream_slices(
         self,
@@ -101,7 +116,7 @@ class ListUsers(AheadStream):
             receive=lambda response: Spool.receive(response, grow=grow),
         )
         try:
-            spool: Spool = self.api.get(self.endpoint, {"listId": list_id}, attempts, self.name).raw  # type: ignore[assignment]
+            spool: Spool = self.api.get(self.endpoint, {"listId": list_id, **self._params}, attempts, self.name).raw  # type: ignore[assignment]
         except Rejected as rejected:
             return Skipped(f"Iterable answers {rejected.answer}, also when asked again")
         except TooMuchError as error:

@@ -1,28 +1,22 @@
-"""Tables of the plain JSON endpoints: https://api.iterable.com/api/docs (campaigns, channels, lists, templates)."""
+"""Tables of the plain JSON endpoints (https://api.iterable.com/api/docs), each a few declared facts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import closing
+from abc import ABC
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import product
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import quote
 
 import requests
-from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.models import SyncMode
 
-from source_iterable import timestamps
-from source_iterable.api import Api, origin
-from source_iterable.config import Config
-from source_iterable.errors import disk_error, failure
-from source_iterable.rows import Row, dump, parse
-from source_iterable.spool import Spool
+from source_iterable.errors import AT_ONCE, Rejected
+from source_iterable.rows import Row, as_text
 from source_iterable.streams.base import IterableStream, Slice
-
-PAGE_SIZE = 1000
-LISTINGS = 3  # how often a listing that changes while it is paged is made
+from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, moment
+from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
 
 
 class Channels(IterableStream):
@@ -49,166 +43,79 @@ class MessageTypes(IterableStream):
     primary_key = "id"
 
 
-class PagedListing(IterableStream):
-    """A table that is listed whole, page by page, and of which an incremental sync emits what changed.
+class UserFields(IterableStream):
+    """The project's profile fields and their types."""
 
-    A listing is kept on disk until all its pages are here. Pages are numbered, so what is added or
-    deleted between two pages shifts the rest: a listing whose count moves is made again, and what any
-    of them showed is emitted once.
+    endpoint = FIELDS_PATH
+    primary_key = "name"
 
-    Attributes:
-        total_key: The key of the answer that tells how many rows there are.
-    """
-
-    cursor_field = "updatedAt"
-    is_resumable = True
-    total_key: ClassVar[str]
-
-    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
-        super().__init__(config, api, configured)
-        self._pages: set[str] = set()
-
-    @property
-    def state(self) -> MutableMapping[str, Any]:
-        """`{"updatedAt": when the last listing began}`."""
-        return self._state
-
-    @state.setter
-    def state(self, value: MutableMapping[str, Any]) -> None:
-        self._state = value
-
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        """The first page; without `page` Iterable would send 20 rows and call them all."""
-        if next_page_token:
-            return dict(next_page_token)
-        self._pages.clear()
-        return {"page": 1, "pageSize": PAGE_SIZE, "sort": "id", **(stream_slice or {})}
-
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """The parameters of the page that the answer names; where it says to ask for it, it must be Iterable."""
-        url = self.body(response).get("nextPageUrl")
-        if not url:
-            return None
-        following = urljoin(self.api.url, str(url))
-        if origin(following)[1:] != origin(self.api.url)[1:]:
-            raise failure(
-                self.name,
-                "Iterable's answer names a next page on another host, which is refused: the API key would leave "
-                "Iterable. Check the region, and any proxy on the way.",
-                "nextPageUrl on another host",
-                FailureType.system_error,
-            )
-        query = urlsplit(following).query
-        if query in self._pages:
-            raise self.unexpected("a next page that was read before")
-        self._pages.add(query)
-        return dict(parse_qsl(query))
-
-    def parse_response(
-        self,
-        response: requests.Response,
-        *,
-        stream_state: Mapping[str, Any],
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
-        """The rows of a page, as they were sent, each with its key."""
-        return self.objects(self.body(response), self.records_key, str(self.primary_key))
-
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """Everything, or in an incremental sync what changed from the saved state to the listing's begin."""
-        began = self.api.clock.now()
-        since = self._since(began) if sync_mode is SyncMode.incremental else None
-        if since is not None and since > began:
-            self.progress.remark(
-                f"the saved state ({timestamps.formatted(since)}) lies in the future: nothing is read. "
-                "Reset the table if its state was set by hand."
-            )
-            return
-        try:
-            with closing(Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())) as listing:
-                yield from self.emitted(self._records(listing, sync_mode, since, began))
-        except OSError as error:
-            raise disk_error(self.name, error) from error
-        self._state = {self.cursor_field: timestamps.formatted(began)}
-
-    def _records(self, listing: Spool, sync_mode: SyncMode, since: datetime | None, began: datetime) -> Iterator[Row]:
-        for line in listing.lines():
-            kept = parse(line)
-            row = kept["row"]
-            if sync_mode is SyncMode.full_refresh or _falls(self.changed(row, began), since, began):
-                self.progress.rows += 1
-                yield self.columns.record(row, kept["added"])
-
-    def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Every row once, and the columns that the connector adds to it."""
-        for row in self.list_all(set()):
-            yield row, {}
-
-    def list_all(self, seen: set[object], filters: Mapping[str, str] | None = None) -> Iterator[Row]:
-        """The rows of the listing with ``filters`` whose keys are not in ``seen``, which it completes."""
-        before: set[object] | None = None
-        for _ in range(LISTINGS):
-            listed: set[object] = set()
-            totals: set[object] = set()
-            for row in self.rows(SyncMode.full_refresh, dict(filters or {})):
-                totals.add(self._page[1].get(self.total_key) if self._page else None)
-                key = row.get(str(self.primary_key))
-                listed.add(key)
-                if key not in seen:
-                    seen.add(key)
-                    yield row
-            if totals <= {len(listed), None} or listed == before:
-                return
-            before = listed
-        self.progress.remark("it changed each time it was listed; what changed meanwhile comes with the next sync")
-
-    def changed(self, row: Row, before: datetime) -> datetime | None:
-        """When ``row`` last changed; None if it does not say."""
-        return _moment(row.get("updatedAt"))
-
-    def _since(self, now: datetime) -> datetime | None:
-        saved = self._state.get(self.cursor_field)
-        if saved is None:
-            return None
-        try:
-            return timestamps.moment(saved)
-        except ValueError:
-            raise failure(
-                self.name,
-                f"the saved state holds no moment under '{self.cursor_field}'. Reset this table's state.",
-                "unreadable state",
-                FailureType.config_error,
-            ) from None
+    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
+        """A row for each field."""
+        for name, kind in profile_fields(self).items():
+            yield {"name": name, "type": kind}
 
 
-class Campaigns(PagedListing):
+class ForgottenUsers(IterableStream):
+    """People whose data Iterable was told to forget, as hashes: the API's only sign of a deletion."""
+
+    endpoint = "users/forgotten"
+    primary_key = ["identifier", "hash"]  # noqa: RUF012 - the CDK's property is replaced
+
+    # Where, under which key, and what was hashed. A project that does not identify people by the one or the
+    # other answers 400 there.
+    SOURCES: ClassVar = (
+        ("users/forgotten", "hashedEmails", "email"),
+        ("users/forgottenUserIds", "hashedUserIds", "userId"),
+    )
+
+    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
+        """The hashes of addresses, then those of user ids."""
+        refused: list[Rejected] = []
+        for path, key, identifier in self.SOURCES:
+            attempts = self.attempts(f"the listing of forgotten users by {identifier}", rejects=AT_ONCE)
+            try:
+                hashes = self.read_object(self.api.get(path, {}, attempts, self.name)).get(key)
+            except Rejected as rejected:
+                refused.append(rejected)
+                continue
+            if not isinstance(hashes, list):
+                raise self.unexpected(f"no list under '{key}'")
+            for one in dict.fromkeys(map(as_text, hashes)):
+                yield {"identifier": identifier, "hash": one}
+        if len(refused) == len(self.SOURCES):
+            raise self.unexpected(f"{refused[0].answer} for forgotten addresses and user ids alike")
+
+
+class Campaigns(ChangingListing):
     """Campaigns, the archived ones too."""
 
     endpoint = "campaigns"
     records_key = "campaigns"
-    total_key = "totalCampaignsCount"
     primary_key = "id"
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """The latest of updatedAt, startAt and endedAt that is past: starting and ending update nothing else."""
-        moments = (_moment(row.get(name)) for name in ("updatedAt", "startAt", "endedAt"))
-        past = [moment for moment in moments if moment is not None and moment < before]
-        return max(past, default=_moment(row.get("updatedAt")))
+        moments = (moment(row.get(name)) for name in ("updatedAt", "startAt", "endedAt"))
+        past = [one for one in moments if one is not None and one < before]
+        return max(past, default=moment(row.get("updatedAt")))
 
 
-class Templates(PagedListing):
+class CampaignLabels(PagedListing):
+    """The labels of campaigns, one row for each campaign and label."""
+
+    endpoint = "campaigns"
+    records_key = "campaigns"
+    primary_key = ["campaignId", "label"]  # noqa: RUF012 - the CDK's property is replaced
+    row_key = "id"
+
+    def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
+        """The labels of a campaign, each once."""
+        labels = row.get("labels")
+        for label in dict.fromkeys(map(as_text, labels if isinstance(labels, list) else ())):
+            yield {"campaignId": row["id"], "label": label}, {}
+
+
+class Templates(ChangingListing):
     """Templates of all types and media.
 
     An item does not tell its type and medium, so each combination is listed by itself; media that no
@@ -217,7 +124,6 @@ class Templates(PagedListing):
 
     endpoint = "templates"
     records_key = "templates"
-    total_key = "totalTemplatesCount"
     primary_key = "templateId"
 
     TYPES: ClassVar = ("Base", "Blast", "Triggered", "Workflow")
@@ -234,13 +140,109 @@ class Templates(PagedListing):
             yield row, {"templateType": None, "messageMedium": None}
 
 
-def _falls(changed: datetime | None, since: datetime | None, until: datetime) -> bool:
-    """Whether ``changed`` lies in the half-open span; a row that tells no moment always does."""
-    return changed is None or (changed < until and (since is None or since <= changed))
+class TemplateContent(Templates):
+    """What the templates say: subject, HTML, text and so on, asked for one by one where a template changed."""
+
+    # Where the content of a medium is; what no medium lists may be embedded.
+    PATHS: ClassVar[Mapping[str | None, str]] = {
+        "Email": "templates/email/get",
+        "Push": "templates/push/get",
+        "InApp": "templates/inapp/get",
+        "SMS": "templates/sms/get",
+        None: "templates/embedded/get",
+    }
+
+    def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
+        """The content of a template in its default language; what the listing tells of it comes first."""
+        path = self.PATHS[added["messageMedium"]]
+        attempts = self.attempts("the content of a template", rejects=AT_ONCE)
+        try:
+            response = self.api.get(path, {"templateId": row["templateId"]}, attempts, self.name)
+        except Rejected as rejected:
+            if added["messageMedium"] is not None:
+                self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")
+            return
+        yield self.read_object(response) | row, added
 
 
-def _moment(value: object) -> datetime | None:
-    try:
-        return timestamps.moment(value)
-    except ValueError:
-        return None
+class Journeys(ChangingListing):
+    """Journeys, the archived ones too, which Iterable lists only when asked for them."""
+
+    endpoint = "journeys"
+    records_key = "journeys"
+    primary_key = "id"
+    first_page: ClassVar = {"page": 1, "pageSize": 50, "sort": "id"}
+
+    def listed(self) -> Iterator[tuple[Row, Row]]:
+        """Those in use, then the archived ones."""
+        seen: set[object] = set()
+        parts: tuple[Mapping[str, str], ...] = ({}, {"state": "Archived"})
+        for part in parts:
+            for row in self.list_all(seen, part):
+                yield row, {}
+
+
+class Snippets(ChangingListing):
+    """Snippets, pieces of content that templates share."""
+
+    endpoint = "snippets"
+    records_key = "snippets"
+    primary_key = "id"
+    first_page: ClassVar = {}
+
+
+class CatalogListing(PagedListing, ABC):
+    """What the catalog endpoints list."""
+
+    endpoint = "catalogs"
+
+    def read_object(self, response: requests.Response) -> Row:
+        """What an answer holds, or, where it is wrapped as the answers to changes are, what that holds."""
+        body = super().read_object(response)
+        inner = body.get("params")
+        return inner if isinstance(inner, dict) else body
+
+
+class Catalogs(CatalogListing):
+    """Catalogs: collections of items that templates may look up."""
+
+    records_key = "catalogNames"
+    primary_key = "name"
+    first_page: ClassVar = {"page": 1, "pageSize": 100}
+
+
+class CatalogItems(CatalogListing):
+    """The items of all catalogs."""
+
+    records_key = "catalogItemsWithProperties"
+    primary_key = ["catalogName", "itemId"]  # noqa: RUF012 - the CDK's property is replaced
+    row_key = "itemId"
+    first_page: ClassVar = {"page": 1, "pageSize": PAGE_SIZE}
+    rejects = (404,)
+
+    def path(
+        self,
+        *,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The items of the catalog that is read."""
+        return f"catalogs/{quote(str((stream_slice or {})['catalog']), safe='')}/items"
+
+    def filters(self, part: Slice) -> Mapping[str, str]:
+        """The path chooses already."""
+        return {}
+
+    def listed(self) -> Iterator[tuple[Row, Row]]:
+        """The items, catalog by catalog."""
+        for catalog in Catalogs(self.config, self.api, table=self.name).list_all(set()):
+            for row in self._of(str(catalog["name"])):
+                yield row, {}
+
+    def _of(self, catalog: str) -> Iterator[Row]:
+        try:
+            for row in self.list_all(set(), {"catalog": catalog}):
+                yield {**row, "catalogName": row.get("catalogName") or catalog}
+        except Rejected:
+            self.logger.info("%s: a catalog vanished while the table was read", self.name)

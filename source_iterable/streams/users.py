@@ -12,9 +12,8 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable import columns
 from source_iterable.errors import failure
 from source_iterable.streams.export import ExportStream
+from source_iterable.streams.profile_fields import FIELDS_PATH, identifies_by_email, profile_fields
 from source_iterable.windows import Window
-
-FIELDS_PATH = "users/getFields"
 
 
 class Users(ExportStream):
@@ -28,15 +27,11 @@ class Users(ExportStream):
 
     @property
     def primary_key(self) -> str:
-        """`email`, or `itblUserId` in projects that do not identify people by e-mail.
-
-        Those have `userListIds` where the others have `emailListIds`
-        (https://support.iterable.com/hc/en-us/articles/9216719179796).
-        """
+        """`email`, or `itblUserId` in projects that do not identify people by e-mail."""
         if self.configured is not None:
             selected = self.configured.primary_key or self.configured.stream.source_defined_primary_key
             return selected[0][0] if selected else "email"
-        return "itblUserId" if "userListIds" in self.fields and "emailListIds" not in self.fields else "email"
+        return "email" if identifies_by_email(self.fields) else "itblUserId"
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
@@ -50,7 +45,7 @@ class Users(ExportStream):
     def fields(self) -> Mapping[str, str]:
         """The project's profile fields and their types; none, with a warning, where the key may not ask."""
         try:
-            response = self.api.get(FIELDS_PATH, {}, self.attempts("the list of profile fields"), self.name)
+            return profile_fields(self)
         except AirbyteTracedException as error:
             if error.failure_type is not FailureType.config_error or self.api.key_revoked:
                 raise
@@ -60,10 +55,6 @@ class Users(ExportStream):
                 self.name, FIELDS_PATH,
             )  # fmt: skip
             return {}
-        fields = self.read_object(response).get("fields")
-        if not isinstance(fields, dict):
-            raise self.unexpected("no object under 'fields'")
-        return {name: kind for name, kind in fields.items() if isinstance(kind, str)}
 
     def malformed(self, window: Window, line: int) -> Exception:
         """A profile that cannot be read cannot be keyed: the table stops before it."""

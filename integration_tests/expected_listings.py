@@ -1,0 +1,103 @@
+"""The oracle of what Iterable lists and reports: from what the sandbox holds, the records that must arrive.
+
+It is written from the documentation of the API and the schemas alone and shares no code with the connector.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from integration_tests.expected import Record, Row, record
+from integration_tests.sandbox import Sandbox
+
+KEYS = {
+    "campaign_labels": ["campaignId", "label"],
+    "campaign_metrics": ["id"],
+    "campaign_metrics_daily": ["id", "date"],
+    "catalog_items": ["catalogName", "itemId"],
+    "catalogs": ["name"],
+    "experiment_metrics": ["experiment_id", "template_id"],
+    "experiments": ["id"],
+    "forgotten_users": ["identifier", "hash"],
+    "journeys": ["id"],
+    "snippets": ["id"],
+    "template_content": ["templateId"],
+    "user_fields": ["name"],
+}
+CURSORS = {
+    "campaign_metrics_daily": "date",
+    "journeys": "updatedAt",
+    "snippets": "updatedAt",
+    "template_content": "updatedAt",
+}
+TABLES = tuple(KEYS)
+FULL = tuple(table for table in TABLES if table not in CURSORS)
+"""Tables that every sync reads whole."""
+
+BEYOND = "beyond_the_header"
+"""Under this name `dataFields` keeps the cells of a row that is longer than its header."""
+
+
+def expected(sandbox: Sandbox, table: str, schema: Mapping[str, Any]) -> list[Record]:
+    """The records of a table, with the columns of a (configured) schema."""
+    rows = _ROWS[table](sandbox) if table in _ROWS else sandbox.rows(table)
+    if table.endswith(("_metrics", "_metrics_daily")):
+        return [_measured(row, schema) for row in rows]
+    return [_fitted(row, schema) for row in rows]
+
+
+def _fitted(row: Row, schema: Mapping[str, Any]) -> Record:
+    return record("", row, schema)
+
+
+def _labels(sandbox: Sandbox) -> Iterator[Record]:
+    for campaign in sandbox.rows("campaigns"):
+        for label in sorted(set(campaign.get("labels", []))):
+            yield {"campaignId": campaign["id"], "label": label}
+
+
+def _experiments(sandbox: Sandbox) -> Iterator[Record]:
+    full = {row["id"]: row for row in sandbox.rows("experiment_details")}
+    return (row | full[row["id"]] for row in sandbox.rows("experiments"))
+
+
+def _template_content(sandbox: Sandbox) -> Iterator[Record]:
+    listed = {row["templateId"]: row for row in sandbox.rows("templates")}
+    return (row | listed[row["templateId"]] for row in sandbox.rows("template_contents"))
+
+
+_ROWS: dict[str, Callable[[Sandbox], Iterator[Record]]] = {
+    "campaign_labels": _labels,
+    "experiments": _experiments,
+    "forgotten_users": lambda sandbox: sandbox.rows("forgotten"),
+    "template_content": _template_content,
+}
+
+
+# Numbers
+
+
+def column(title: str) -> str:
+    """The column of a title in a CSV's header."""
+    words = re.findall("[a-z0-9]+", title.lower().replace(" / ", " per "))
+    return "_".join(words)
+
+
+def _measured(cells: Mapping[str, Any], schema: Mapping[str, Any]) -> Record:
+    """The record of a row of CSV: numbers where the column is for numbers and the cell is one, else text."""
+    columns = schema["properties"]
+    row: Record = {}
+    for title, cell in cells.items():
+        if title and cell:
+            name = column(title)
+            row[name] = _number(cell, columns[name]["type"]) if name in columns else cell
+    surplus = [cell for cell in cells.get("", []) if cell]
+    return _fitted(row | ({BEYOND: surplus} if surplus else {}), schema)
+
+
+def _number(cell: str, types: list[str]) -> Any:
+    """``cell`` as a number, if it is one and such a column's; a word like `NaN` is none."""
+    if not cell[-1].isdigit() or not {"integer", "number"} & set(types):
+        return cell
+    value = float(cell)
+    return int(value) if "integer" in types and value == int(value) else value

@@ -1,0 +1,126 @@
+"""What is in a template, as ``templates/{medium}/get`` sends it."""
+
+from collections.abc import Callable
+from random import Random
+
+from integration_tests.sandbox.listings import seeded
+from integration_tests.sandbox.people import People, Row
+
+MEDIA = {"email": "Email", "push": "Push", "sms": "SMS", "inapp": "InApp", "embedded": "Embedded"}
+"""The names of media in paths, and how campaigns name them."""
+LOCALE = "en-US"
+
+
+def content(people: People, template: Row, medium: str, edits: int) -> Row:
+    """The content of a template as listed; another one after each of ``edits``."""
+    rng = seeded(people, "content", template["templateId"], edits)
+    row = _BUILD[medium](people, template, rng)
+    row |= {"locale": LOCALE, "isDefaultLocale": True}
+    sparse = template["templateId"] // 2 % 5 == 0
+    return {name: value for name, value in row.items() if name not in _OPTIONAL} if sparse else row
+
+
+def _email(people: People, template: Row, rng: Random) -> Row:
+    word = people.word(rng)
+    times = {"createdAt", "updatedAt", "clientTemplateId"}
+    return {
+        **{name: value for name, value in template.items() if name not in times},
+        "metadata": {name: value for name, value in template.items() if name != "folderId"},
+        "fromName": "Sandbox",
+        "fromEmail": "hello@example.com",
+        "replyToEmail": "reply@example.com",
+        "subject": f"News about {word}, {{{{firstName}}}}",
+        "preheaderText": f"{word}, grüßt Zürich",
+        "ccEmails": ["cc@example.com"],
+        "bccEmails": ["bcc@example.com", "bcc2@example.com"],
+        "html": f'<html><body><a href="https://example.com/{word}">{word} &amp; more</a>\n</body></html>',
+        "plainText": f"{word}\nand more",
+        "googleAnalyticsCampaignName": f"ga-{word}",
+        "linkParams": [{"key": "utm_source", "value": word}],
+        "dataFeedId": 15,
+        "dataFeedIds": [15, 16],
+        "cacheDataFeed": rng.random() < 0.5,
+        "mergeDataFeedContext": rng.random() < 0.5,
+        "campaignDataFields": {"season": word, "discount": 5.5},
+    }
+
+
+def _sms(people: People, template: Row, rng: Random) -> Row:
+    word = people.word(rng)
+    return {
+        **template,
+        "message": f"{word} for you: {{{{url}}}}",
+        "imageUrl": f"https://example.com/{word}.png",
+        "trackingDomain": "l.example.com",
+        "googleAnalyticsCampaignName": f"ga-{word}",
+        "linkParams": [{"key": "utm_medium", "value": "sms"}],
+        "campaignDataFields": {"season": word},
+    }
+
+
+def _push(people: People, template: Row, rng: Random) -> Row:
+    word = people.word(rng)
+    return {
+        **template,
+        "badge": "1",
+        "buttons": [{"identifier": "go", "title": "Go", "buttonType": "default", "openApp": True}],
+        "cacheDataFeed": False,
+        "campaignDataFields": {"season": word},
+        "dataFeedIds": [17],
+        "deeplink": {"ios": f"app://{word}", "android": f"android-app://{word}"},
+        "interruptionLevel": "active",
+        "isSilentPush": rng.random() < 0.5,
+        "mergeDataFeedContext": True,
+        "message": f"{word} is here",
+        "payload": {"path": word, "depth": {"level": 2}},
+        "relevanceScore": 0.25,
+        "richMedia": {"ios": f"https://example.com/{word}.gif", "android": f"https://example.com/{word}.gif"},
+        "sound": "chime.caf",
+        "title": word.title(),
+        "wake": rng.random() < 0.5,
+    }
+
+
+def _in_app(people: People, template: Row, rng: Random) -> Row:
+    word = people.word(rng)
+    return {
+        **template,
+        "html": f"<div>{word}</div>",
+        "expirationDateTime": "2030-01-01 00:00:00",
+        "expirationDuration": "now+90d",
+        "inAppDisplaySettings": {"top": {"displayOption": "AutoExpand"}, "bgColor": {"hex": "#FFFFFF", "alpha": 0.5}},
+        "inboxMetadata": {"title": word, "subtitle": "for you", "icon": f"https://example.com/{word}.png"},
+        "payload": {"kind": word},
+        "webInAppDisplaySettings": {"position": "Center"},
+        "campaignDataFields": {"season": word},
+    }
+
+
+def _embedded(people: People, template: Row, rng: Random) -> Row:
+    word = people.word(rng)
+    buttons = [{"id": "more", "title": "More", "action": {"type": "openUrl", "data": "https://example.com"}}]
+    return {**template, "elements": {"title": word.title(), "body": f"About {word}", "buttons": buttons}}
+
+
+_BUILD: dict[str, Callable[[People, Row, Random], Row]] = {
+    "Email": _email,
+    "SMS": _sms,
+    "Push": _push,
+    "InApp": _in_app,
+    "Embedded": _embedded,
+}
+_OPTIONAL = {
+    "replyToEmail",
+    "ccEmails",
+    "googleAnalyticsCampaignName",
+    "linkParams",
+    "dataFeedId",
+    "dataFeedIds",
+    "campaignDataFields",
+    "imageUrl",
+    "richMedia",
+    "relevanceScore",
+    "expirationDateTime",
+    "payload",
+    "locale",
+}

@@ -1,0 +1,49 @@
+"""Numbers that gather day by day, so that those of any two spans add up to those of both together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+DAY = 86400
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is asked for: ``start <= moment < end``, as far as it is known at ``now``; all are Unix times.
+
+    A day's second half of the numbers is known only ``late`` seconds after the first.
+    """
+
+    start: float
+    end: float
+    now: float
+    late: float = 0.0
+
+
+@dataclass(frozen=True)
+class Series:
+    """Messages that one campaign or variant sent: each day some, at one moment of it, from ``first`` to ``last``."""
+
+    seed: str
+    first: float
+    last: float
+
+    def days(self, span: Span) -> range:
+        """The days, counted from 1970, on which something may lie in ``span``."""
+        begin, end = max(self.first, span.start), min(self.last, span.now, span.end)
+        return range(int(begin // DAY), int(end // DAY) + 1)
+
+    def counts(self, shares: Mapping[str, float], span: Span) -> dict[str, int] | None:
+        """How often each thing happened, given how often it does for a message; None if nothing did."""
+        totals: dict[str, int] = {}
+        for day in self.days(span):
+            rng = Random(f"{self.seed}:{day}")
+            moment = max(int(self.first), day * DAY + rng.randrange(DAY))
+            messages = rng.randrange(20, 900)
+            if not span.start <= moment < span.end or moment > min(self.last, span.now):
+                continue
+            whole = span.now >= moment + span.late
+            for name, share in shares.items():
+                count = int(messages * share)
+                totals[name] = totals.get(name, 0) + (count if whole else count - count // 2)
+        return totals or None

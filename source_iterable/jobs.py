@@ -1,0 +1,280 @@
+"""Export jobs: Iterable prepares the rows of a window as files, which are then fetched one by one.
+
+`POST export/start`, `GET export/{id}/files` and the signed URLs that it names
+(https://api.iterable.com/api/docs#export_startExport). Jobs do not count against the four export requests a
+minute, but four of them run at a time for a whole organization: this takes two. A file that breaks off is
+asked for again by itself. Only jobs that this sync started are ever cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import requests
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable import timestamps
+from source_iterable.api import Api
+from source_iterable.errors import Attempts, DiskError, Rejected, TooMuchError
+from source_iterable.rows import MalformedLineError, Row, check, parse
+from source_iterable.spool import Grow, Spool, UnusableBodyError
+from source_iterable.windows import Window
+
+MOST_JOBS = 2  # of the four that an organization may run
+JOB_TRIES = 3  # of a job that fails or is cancelled
+URL_TRIES = 4  # of a file whose URL expires before it is asked for
+FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
+# How long a job may show no progress, in seconds, before it is given up.
+PATIENCE = 30 * 60.0
+LONG_PATIENCE = 24 * 3600.0
+# How long to wait for a job to be accepted, in seconds, where the window may be asked for directly too.
+START_PATIENCE = 60.0
+REFUSED = {400, 401, 403, 404, 405}
+START_GRACE = 2.0  # seconds for starts that are under way when the sync ends
+CANCEL_PACE = 1.1  # seconds between two cancellations
+EXPIRED = {400, 401, 403, 404, 410}
+COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+
+logger = logging.getLogger("airbyte")
+
+NewAttempts = Callable[..., Attempts]
+
+
+class NoJobError(Exception):
+    """A window cannot be had by a job; its message says why."""
+
+
+class _UnusableAnswerError(Exception):
+    """An answer about a job that is not what Iterable documents."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose rows a job prepares.
+
+    Attributes:
+        table: The table, for messages.
+        data_type: Iterable's name of the rows.
+        window: Of which span.
+        attempts: Makes the attempts at a request of the table.
+    """
+
+    table: str
+    data_type: str
+    window: Window
+    attempts: NewAttempts
+
+
+class Jobs:
+    """The export jobs of one sync.
+
+    Args:
+        api: Iterable's API.
+        forced: Whether windows may come by jobs only: then a job may take a day, and is waited for.
+    """
+
+    def __init__(self, api: Api, *, forced: bool = False) -> None:
+        self._api = api
+        self._forced = forced
+        self._session = api.job_session()
+        self._slots = threading.BoundedSemaphore(MOST_JOBS)
+        self._stopped = threading.Event()
+        self._changed = threading.Condition()
+        self._starting = 0
+        self._held: set[int] = set()
+        self._refused: dict[str, str] = {}
+
+    def export(self, wanted: Wanted, grow: Grow) -> Spool:
+        """The rows of a window; called on threads of the look-ahead.
+
+        Raises:
+            NoJobError: If there is no job to be had.
+            TooMuchError: If the window is too much for one job.
+            DiskError: If the disk is full.
+        """
+        for whom in ("", wanted.table):
+            if whom in self._refused:
+                raise NoJobError(self._refused[whom])
+        if not self._slots.acquire(blocking=self._forced):
+            raise NoJobError("two jobs are under way")
+        try:
+            return self._export(wanted, grow)
+        except (DiskError, NoJobError, TooMuchError):
+            raise
+        except Rejected as rejected:
+            raise self._no_more_jobs(wanted.table, str(rejected.answer)) from rejected
+        except _UnusableAnswerError as error:
+            raise self._no_more_jobs(wanted.table, str(error)) from error
+        except AirbyteTracedException as error:
+            raise self._no_more_jobs(wanted.table, str(error.message)) from error
+        finally:
+            self._slots.release()
+
+    def stop(self) -> None:
+        """Cancel the jobs that this sync started and still waits for, one a second; nobody else's."""
+        self._stopped.set()
+        with self._changed:
+            # A job whose start is not answered yet has no id to cancel it by.
+            self._changed.wait_for(lambda: not self._starting, START_GRACE)
+            held = sorted(self._held)
+            self._held.clear()
+        for number, job in enumerate(held):
+            if number:
+                time.sleep(self._api.scaled(CANCEL_PACE))
+            self._api.cancel(f"export/{job}")
+
+    def _export(self, wanted: Wanted, grow: Grow) -> Spool:
+        for _ in range(JOB_TRIES):
+            job = self._start(wanted)
+            try:
+                state = self._end_of(job, wanted)
+            except BaseException:
+                self._cancel(job)
+                raise
+            with self._changed:
+                self._held.discard(job)
+            if state == COMPLETED:
+                return self._fetch(job, wanted, grow)
+            logger.info("%s: export job %d of %s %s.", wanted.table, job, wanted.window, state)
+        raise self._no_more_jobs(wanted.table, f"{JOB_TRIES} jobs in a row {state}")
+
+    def _start(self, wanted: Wanted) -> int:
+        attempts = wanted.attempts(
+            f"the start of an export job of {wanted.window}",
+            rejects=REFUSED,
+            **({} if self._forced else {"limit_patience": START_PATIENCE}),
+        )
+        asked = {
+            "dataTypeName": wanted.data_type,
+            "outputFormat": "application/x-json-stream",
+            "startDateTime": timestamps.for_export(wanted.window.start),
+            "endDateTime": timestamps.for_export(wanted.window.end),
+        }
+        with self._changed:
+            if self._stopped.is_set():
+                raise NoJobError("the sync ends")
+            self._starting += 1
+        job: object = None
+        try:
+            job = _object(self._api.post("export/start", asked, attempts, wanted.table, self._session)).get("jobId")
+        except Rejected as rejected:
+            about_table = rejected.answer.status == requests.codes.bad_request
+            raise self._no_more_jobs(wanted.table if about_table else "", str(rejected.answer)) from rejected
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if isinstance(job, int):
+                    self._held.add(job)
+                self._changed.notify_all()
+        if not isinstance(job, int):
+            raise _UnusableAnswerError("the answer to its start holds no 'jobId'")
+        logger.info("%s: export job %d prepares %s.", wanted.table, job, wanted.window)
+        return job
+
+    def _end_of(self, job: int, wanted: Wanted) -> str:
+        """How the job ended: `completed`, `failed` or `cancelled`."""
+        seen: tuple[str, ...] = ()
+        wait, since = FIRST_POLL, time.monotonic()
+        while True:
+            if self._stopped.wait(self._api.scaled(wait)):
+                raise NoJobError("the sync ends")
+            page = self._files(job, wanted)
+            state = str(page.get("jobState", "")).lower()
+            if state in {COMPLETED, FAILED, CANCELLED}:
+                return state
+            shows = (state, *(str(entry["file"]) for entry in _entries(page)))
+            if shows != seen:
+                seen, since = shows, time.monotonic()
+            elif time.monotonic() - since > (LONG_PATIENCE if self._forced else PATIENCE):
+                raise self._no_more_jobs("", f"job {job} stays {state or 'without a state'}")
+            wait = min(2 * wait, LAST_POLL)
+
+    def _files(self, job: int, wanted: Wanted, after: str | None = None) -> Row:
+        """A page of the job's files."""
+        attempts = wanted.attempts(f"the files of the export job of {wanted.window}", rejects={404})
+        params = {} if after is None else {"startAfter": after}
+        return _object(self._api.get(f"export/{job}/files", params, attempts, wanted.table, self._session))
+
+    def _fetch(self, job: int, wanted: Wanted, grow: Grow) -> Spool:
+        """All files of a completed job, one behind the other."""
+        spool = Spool.of_parts()
+        files = 0
+        try:
+            for entries, after in self._pages(job, wanted):
+                for entry in entries:
+                    self._add(spool, job, wanted, after, entry, grow)
+                    files += 1
+        except BaseException:
+            spool.close()
+            grow(-spool.size)
+            raise
+        logger.info("%s: export job %d: %d file%s.", wanted.table, job, files, "" if files == 1 else "s")
+        return spool.whole()
+
+    def _pages(self, job: int, wanted: Wanted) -> Iterator[tuple[list[Row], str | None]]:
+        """The job's files page by page, each page with the file that it comes after.
+
+        How many a page holds is not documented: pages are asked for until one shows nothing new.
+        """
+        seen: set[str] = set()
+        after: str | None = None
+        while True:
+            page = self._files(job, wanted, after)
+            entries = _entries(page)
+            if page.get("exportTruncated"):
+                raise TooMuchError("the export job was cut at Iterable's limit")
+            new = [entry for entry in entries if entry["file"] not in seen]
+            if not new:
+                return
+            yield new, after
+            seen |= {str(entry["file"]) for entry in new}
+            after = str(entries[-1]["file"])
+
+    def _add(self, spool: Spool, job: int, wanted: Wanted, after: str | None, entry: Row, grow: Grow) -> None:
+        """Fetch one file; where its URL expired, after the page is asked for again."""
+        url = str(entry["url"])
+        for _ in range(URL_TRIES):
+            attempts = wanted.attempts(
+                f"a file of the export job of {wanted.window}",
+                rejects=EXPIRED,
+                receive=lambda response: spool.add(response, check=check, grow=grow),
+            )
+            try:
+                self._api.get_signed(url, attempts, wanted.table)
+            except Rejected:
+                fresh = _entries(self._files(job, wanted, after))
+                url = next((str(one["url"]) for one in fresh if one["file"] == entry["file"]), url)
+            else:
+                return
+        raise _UnusableAnswerError("the addresses of its files expire at once")
+
+    def _cancel(self, job: int) -> None:
+        with self._changed:
+            if self._stopped.is_set():
+                return  # `stop` does it: this thread may not live that long
+            self._held.discard(job)
+        self._api.cancel(f"export/{job}")
+
+    def _no_more_jobs(self, whom: str, why: str) -> NoJobError:
+        """Ask for no more jobs, for the table that is named or for any."""
+        if not self._stopped.is_set() and self._refused.setdefault(whom, why) is why:
+            logger.info("%s: no more export jobs in this sync: %s.", whom or "All tables", why)
+        return NoJobError(why)
+
+
+def _object(response: requests.Response) -> Row:
+    try:
+        return parse(response.raw.read())
+    except (MalformedLineError, UnusableBodyError) as error:
+        raise _UnusableAnswerError("the answer is no JSON object") from error
+
+
+def _entries(page: Row) -> list[Row]:
+    files = page.get("files") or []
+    if not isinstance(files, list) or not all(isinstance(one, dict) and {"file", "url"} <= one.keys() for one in files):
+        raise _UnusableAnswerError("the answer holds no list of files")
+    return files

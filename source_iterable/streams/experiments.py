@@ -1,0 +1,80 @@
+"""Tables of experiments: what they test (JSON) and how they went (CSV)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar
+
+import requests
+
+from source_iterable.errors import Rejected
+from source_iterable.rows import Row
+from source_iterable.streams.base import Slice
+from source_iterable.streams.metrics import Batch, MetricsStream, batches
+from source_iterable.streams.paged import PagedListing
+
+EMAIL = "email"
+
+
+class Experiments(PagedListing):
+    """Experiments, each with what the listing tells and what Iterable tells of it alone, which wins."""
+
+    endpoint = "experiments"
+    records_key = "experiments"
+    primary_key = "id"
+    first_page: ClassVar = {"limit": 100, "offset": 0}
+
+    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        """Where the next page begins; this listing has offsets in the place of pages."""
+        rows = self.objects(self.body(response), self.records_key, self.row_key)
+        self.require_new_page(str([row[self.row_key] for row in rows]))
+        self._offset += len(rows)
+        total = self._total(self.body(response))
+        if not rows or (self._offset >= total if isinstance(total, int) else len(rows) < self.first_page["limit"]):
+            return None
+        return {**self.first_page, "offset": self._offset}
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        """Those of the page."""
+        if not next_page_token:
+            self._offset = 0
+        return super().request_params(stream_state, stream_slice, next_page_token)
+
+    @staticmethod
+    def _total(body: Row) -> object:
+        """How many experiments there are, in one of two notations; None if the page does not tell."""
+        pagination = body.get("pagination")
+        told = pagination.get("total") if isinstance(pagination, dict) else None
+        return body.get("totalCount") if told is None else told
+
+    def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
+        """The whole experiment."""
+        attempts = self.attempts("an experiment", rejects={400, 404})
+        try:
+            whole = self.read_object(self.api.get(f"experiments/{row['id']}", {}, attempts, self.name))
+        except Rejected as rejected:
+            self.progress.remark(
+                f"experiment {row['id']}: only what the listing tells, Iterable answers {rejected.answer}"
+            )
+            whole = {}
+        yield row | whole, added
+
+
+class ExperimentMetrics(MetricsStream):
+    """How e-mail experiments went over their lives, one row for each experiment and template."""
+
+    endpoint = "experiments/metrics"
+    primary_key = ["experiment_id", "template_id"]  # noqa: RUF012 - the CDK's property is replaced
+    id_parameter = "experimentId"
+    of_what = "experiments"
+
+    def listing(self) -> Sequence[Batch]:
+        """The experiments of e-mails: Iterable has figures of no others."""
+        listed = Experiments(self.config, self.api, table=self.name).list_all(set())
+        ids = [int(row["id"]) for row in listed if str(row.get("channelType", EMAIL)).lower() == EMAIL]
+        return [Batch(some) for some in batches(ids, self.length_of_request(), self.id_parameter)]

@@ -1,0 +1,242 @@
+"""Listings that come page by page, and what changed in them since the last sync.
+
+A listing is kept on disk until all its pages are here. Pages are numbered, so what is added or deleted
+between two pages shifts the rest, and may hide a row: a listing of several pages is made again until two in
+a row show the same, and what any of them showed is emitted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import closing
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import requests
+from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_iterable import timestamps
+from source_iterable.api import Api, origin
+from source_iterable.config import Config
+from source_iterable.errors import disk_error, failure
+from source_iterable.rows import Row, dump, parse
+from source_iterable.spool import Spool
+from source_iterable.streams.base import IterableStream, Slice
+
+LISTINGS = 4  # how often a listing that changes while it is paged is made
+PAGE_SIZE = 1000
+
+Part = Mapping[str, str]
+
+
+class PagedListing(IterableStream):
+    """A table that is listed whole, page by page.
+
+    Attributes:
+        first_page: The parameters of a listing's first page; without `page` Iterable would send 20 rows
+            and call them all.
+    """
+
+    first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
+
+    def __init__(
+        self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None, table: str | None = None
+    ) -> None:
+        super().__init__(config, api, configured, table)
+        self._pages: set[str] = set()
+        self._read = 0
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None,
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        """Those of the page: the first one, or the one that the page before named."""
+        if next_page_token:
+            return dict(next_page_token)
+        self._pages.clear()
+        self._read = 0
+        return {**self.first_page, **self.filters(stream_slice or {})}
+
+    def filters(self, part: Slice) -> Mapping[str, str]:
+        """The parameters that choose ``part`` of the listing."""
+        return part
+
+    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        """The parameters of the page that the answer names; where it says to ask for it, it must be Iterable."""
+        url = self.body(response).get("nextPageUrl")
+        if not url:
+            return None
+        following = urljoin(self.api.url, str(url))
+        if origin(following)[1:] != origin(self.api.url)[1:]:
+            raise failure(
+                self.name,
+                "Iterable's answer names a next page on another host, which is refused: the API key would leave "
+                "Iterable. Check the region, and any proxy on the way.",
+                "nextPageUrl on another host",
+                FailureType.system_error,
+            )
+        query = urlsplit(following).query
+        self.require_new_page(query)
+        return dict(parse_qsl(query))
+
+    def require_new_page(self, page: str) -> None:
+        """Raise if ``page`` was read before: a listing must end."""
+        if page in self._pages:
+            raise self.unexpected("a next page that was read before")
+        self._pages.add(page)
+
+    def parse_response(
+        self,
+        response: requests.Response,
+        *,
+        stream_state: Mapping[str, Any],
+        stream_slice: Slice | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> Iterable[Row]:
+        """The rows of a page, as they were sent, each with its key."""
+        self._read += 1
+        return self.objects(self.body(response), self.records_key, self.row_key)
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """Everything."""
+        yield from self.emitted(self.counted(self.kept()))
+
+    def kept(self) -> Iterator[Row]:
+        """The records of the whole listing, none before its last page is here."""
+        try:
+            with closing(Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())) as listing:
+                for line in listing.lines():
+                    kept = parse(line)
+                    if self.is_wanted(kept["row"]):
+                        for row, added in self.derived(kept["row"], kept["added"]):
+                            yield self.columns.record(row, added)
+        except OSError as error:
+            raise disk_error(self.name, error) from error
+
+    def is_wanted(self, row: Row) -> bool:
+        """Whether ``row`` belongs to this sync."""
+        return True
+
+    def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
+        """What becomes of a listed row, and the columns that the connector adds: as a rule, itself."""
+        yield row, added
+
+    def listed(self) -> Iterator[tuple[Row, Row]]:
+        """Every row once, and the columns that the connector adds to it."""
+        for row in self.list_all(set()):
+            yield row, {}
+
+    def list_all(self, seen: set[object], part: Part | None = None) -> Iterator[Row]:
+        """The rows of ``part`` of the listing whose keys are not in ``seen``, which it completes."""
+        before: set[object] | None = None
+        for _ in range(LISTINGS):
+            listed: set[object] = set()
+            for row in self.rows(SyncMode.full_refresh, dict(part or {})):
+                key = row.get(self.row_key)
+                listed.add(key)
+                if key not in seen:
+                    seen.add(key)
+                    yield row
+            if self._read <= 1 or listed == before:
+                return
+            before = listed
+        self.progress.remark("it changed each time it was listed; what changed meanwhile comes with the next sync")
+
+    @property
+    def row_key(self) -> str:
+        """The field that tells the rows of a listing apart."""
+        return str(self.primary_key)
+
+
+class ChangingListing(PagedListing):
+    """A listing whose rows tell when they changed, of which an incremental sync emits what did."""
+
+    cursor_field = "updatedAt"
+
+    def __init__(
+        self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None, table: str | None = None
+    ) -> None:
+        super().__init__(config, api, configured, table)
+        self._since: datetime | None = None
+        self._began = timestamps.EPOCH
+        self._all = True
+
+    @property
+    def is_resumable(self) -> bool:  # type: ignore[override]
+        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew.
+
+        The catalog says so, and the platform then discards what the first try wrote.
+        """
+        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """`{"updatedAt": when the last listing began}`."""
+        return self._state
+
+    @state.setter
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        self._state = value
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """Everything, or in an incremental sync what changed from the saved state to the listing's begin."""
+        self._began = self.api.clock.now()
+        self._all = sync_mode is SyncMode.full_refresh
+        self._since = None if self._all else self._saved()
+        if self._since is not None and self._since > self._began:
+            self.progress.remark(
+                f"the saved state ({timestamps.formatted(self._since)}) lies in the future: nothing is read. "
+                "Reset the table if its state was set by hand."
+            )
+            return
+        yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
+        self._state = {self.cursor_field: timestamps.formatted(self._began)}
+
+    def is_wanted(self, row: Row) -> bool:
+        """Whether it changed in the half-open span; a row that tells no moment always did."""
+        changed = self.changed(row, self._began)
+        return (
+            self._all or changed is None or (changed < self._began and (self._since is None or self._since <= changed))
+        )
+
+    def changed(self, row: Row, before: datetime) -> datetime | None:
+        """When ``row`` last changed; None if it does not say."""
+        return moment(row.get(self.cursor_field))
+
+    def _saved(self) -> datetime | None:
+        saved = self._state.get(self.cursor_field)
+        if saved is None:
+            return None
+        try:
+            return timestamps.moment(saved)
+        except ValueError:
+            raise failure(
+                self.name,
+                f"the saved state holds no moment under '{self.cursor_field}'. Reset this table's state.",
+                "unreadable state",
+                FailureType.config_error,
+            ) from None
+
+
+def moment(value: object) -> datetime | None:
+    """The moment that ``value`` tells; None if it tells none."""
+    try:
+        return timestamps.moment(value)
+    except ValueError:
+        return None

@@ -1,0 +1,32 @@
+"""The project's own profile fields, and what they tell about how it identifies people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from source_iterable.rows import as_text
+from source_iterable.streams.base import IterableStream
+
+FIELDS_PATH = "users/getFields"
+
+
+def profile_fields(table: IterableStream) -> Mapping[str, str]:
+    """The project's profile fields and their types, asked for on behalf of ``table``.
+
+    Raises:
+        AirbyteTracedException: As `Attempts` tells; a config_error where the key may not ask.
+    """
+    response = table.api.get(FIELDS_PATH, {}, table.attempts("the list of profile fields"), table.name)
+    fields = table.read_object(response).get("fields")
+    if not isinstance(fields, dict):
+        raise table.unexpected("no object under 'fields'")
+    return {name: as_text(kind) for name, kind in fields.items()}
+
+
+def identifies_by_email(fields: Collection[str]) -> bool:
+    """Whether a project with these profile fields identifies people by their e-mail addresses.
+
+    Others, which do it by user id or by both, have `userListIds` where those have `emailListIds`
+    (https://support.iterable.com/hc/en-us/articles/9216719179796).
+    """
+    return "emailListIds" in fields or "userListIds" not in fields

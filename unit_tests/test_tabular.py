@@ -1,0 +1,93 @@
+import csv
+import io
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_iterable.tabular import BEYOND, column_name, table
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "id": {"type": ["null", "integer"]},
+    "revenue": {"type": ["null", "number"]},
+    "subject": {"type": ["null", "string"]},
+}
+CELLS = st.text(max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("id", "id"),
+        ("Total Email Opens (filtered)", "total_email_opens_filtered"),
+        ("Purchases / M (Email)", "purchases_per_m_email"),
+        ("Revenue / M", "revenue_per_m"),
+        ("  Created by ", "created_by"),
+        ("", ""),
+    ],
+)
+def test_titles_become_column_names(title: str, name: str) -> None:
+    assert column_name(title) == name
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "value"),
+    [
+        ("id", "42", 42),
+        ("id", "42.0", 42),
+        ("id", "-1", -1),
+        ("id", "42.5", "42.5"),
+        ("id", "9" * 19, "9" * 19),
+        ("id", "", None),
+        ("revenue", "12.5", 12.5),
+        ("revenue", "1e3", 1000.0),
+        ("revenue", ".5", 0.5),
+        ("revenue", "7", 7.0),
+        ("revenue", "N/A", "N/A"),
+        ("revenue", "NaN", "NaN"),
+        ("revenue", "Infinity", "Infinity"),
+        ("revenue", "1_000", "1_000"),
+        ("revenue", "٣", "٣"),
+        ("subject", "007", "007"),
+        ("undeclared", "7", "7"),
+    ],
+)
+def test_cells_take_the_type_of_their_column_or_stay_text(column: str, cell: str, value: Any) -> None:
+    (row,) = table(f"name,{column}\nx,{cell}\n", SCHEMAS)
+
+    assert row[column] == value
+    assert type(row[column]) is type(value)
+
+
+def test_a_header_alone_holds_no_rows() -> None:
+    assert list(table("id,\n", SCHEMAS)) == []
+    assert list(table("", SCHEMAS)) == []
+
+
+def test_a_title_that_comes_twice_counts_once() -> None:
+    text = "id,revenue,revenue,id\n1,2.5,2.5,1\n2,,3.5,9\n"
+
+    assert list(table(text, SCHEMAS)) == [{"id": 1, "revenue": 2.5}, {"id": 2, "revenue": 3.5}]
+
+
+def test_rows_may_be_longer_or_shorter_than_their_header_and_blank() -> None:
+    text = "id,revenue\n1,2.5,more,,even more\n\n,\n3\n"
+
+    assert list(table(text, SCHEMAS)) == [{"id": 1, "revenue": 2.5, BEYOND: ["more", "even more"]}, {"id": 3}]
+
+
+@given(st.lists(st.tuples(st.integers(-(10**17), 10**17), st.floats(allow_nan=False, allow_infinity=False), CELLS)))
+def test_what_was_written_is_read(rows: list[tuple[int, float, str]]) -> None:
+    """Line breaks, quotes and commas inside cells are no ends of cells."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["ID", "Revenue", "Subject"])
+    writer.writerows(rows)
+
+    read = list(table(out.getvalue(), SCHEMAS))
+
+    assert [row["id"] for row in read] == [number for number, _, _ in rows]
+    assert all(math.isclose(row["revenue"], real) for row, (_, real, _) in zip(read, rows, strict=True))
+    assert [row["subject"] or "" for row in read] == [text.strip() for _, _, text in rows]
