@@ -6,6 +6,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 IMAGE ?= airbyte/source-iterable:dev
 DOCKER ?= docker
+SMOKE_PYTHON ?= $(PYTHON)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
@@ -18,19 +19,30 @@ LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench soak fix image test-image lock upgrade clean python
+.PHONY: help setup test lint lint-github demo bench soak fix dist smoke image test-image release-check lock upgrade clean python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=python3.13 chooses the interpreter, PYTEST_ARGS='-k windows' goes to pytest"
 
 setup: $(INSTALLED) ## set up the virtual environment (the other targets do it when needed)
 
-test: $(INSTALLED) ## check lint, format and types, run the tests
+test: lint ## check lint, format and types, run the tests
+	$(BIN)/pytest -n $(WORKERS) --dist loadscope -m "not image_tests" $(PYTEST_ARGS)
+
+lint: $(INSTALLED) lint-github ## check lint, format and types alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy source_iterable
-	$(BIN)/pytest -n $(WORKERS) --dist loadscope -m "not image_tests" $(PYTEST_ARGS)
+	$(BIN)/mypy source_iterable scripts
+
+# The schemas come with check-jsonschema, and zizmor asks nothing of the network either.
+lint-github: $(INSTALLED)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/zizmor --quiet --offline .github
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m integration_tests.demo
@@ -45,11 +57,24 @@ fix: $(INSTALLED) ## mend lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+dist: $(INSTALLED) ## build the source distribution and the wheel
+	rm -rf dist
+	$(BIN)/hatchling build
+
+smoke: dist ## install the wheel for SMOKE_PYTHON, and read a make-believe project with it
+	$(SMOKE_PYTHON) -m venv --clear .venv-smoke
+	.venv-smoke/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement requirements.lock
+	.venv-smoke/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps dist/*.whl
+	$(BIN)/python -m integration_tests.smoke .venv-smoke/bin/source-iterable
+
 test-image: $(INSTALLED) ## build the image and try it (needs a Docker engine)
 	$(BIN)/pytest -m image_tests integration_tests/test_image.py $(PYTEST_ARGS)
 
 image: ## build the connector's image with Docker
 	$(DOCKER) build --tag $(IMAGE) .
+
+release-check: $(INSTALLED) ## whether versions, dates and lock files agree; TAG=v1.2.3 with a tag too
+	@$(BIN)/python -m scripts.release_check $${TAG:+--tag "$$TAG"}
 
 lock: $(INSTALLED) ## make the lock files fit pyproject.toml, keeping versions where that is possible
 	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml

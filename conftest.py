@@ -4,10 +4,12 @@ They run from `unit_tests/test_standard.py`, and from a file that `airbyte-cdk c
 find the settings in acceptance-test-config.yml, whose key opens the sandbox that is started here for them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from airbyte_cdk.test.standard_tests import SourceTestSuiteBase
+from airbyte_cdk.utils import docker
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.sync import NOW, START, environment
@@ -26,5 +28,21 @@ def airbytes_sandbox() -> Iterator[Sandbox]:
 def _airbytes_tests_ask_the_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the connector ask the sandbox, in Airbyte's tests and in no others."""
     if request.cls is not None and issubclass(request.cls, SourceTestSuiteBase):
-        for name, value in environment(request.getfixturevalue("airbytes_sandbox")).items():
+        variables = environment(request.getfixturevalue("airbytes_sandbox"))
+        for name, value in variables.items():
             monkeypatch.setenv(name, value)
+        if request.node.get_closest_marker("image_tests"):
+            _containers_ask_it_too(variables, monkeypatch)
+
+
+def _containers_ask_it_too(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the containers that Airbyte's tests start ask the sandbox, in this machine's network."""
+    run = docker.run_docker_command
+    options = ["--network=host", *(f"--env={name}={value}" for name, value in variables.items())]
+
+    def run_beside_the_sandbox(command: Sequence[str], *others: Any, **more: Any) -> Any:
+        start = ["docker", "run", "--rm"]
+        within = [*start, *options, *command[3:]] if list(command[:3]) == start else command
+        return run(within, *others, **more)
+
+    monkeypatch.setattr(docker, "run_docker_command", run_beside_the_sandbox)

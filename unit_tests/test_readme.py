@@ -204,7 +204,17 @@ def unindented(text: str) -> str:
     return "\n".join(line.removeprefix("   ") for line in text.rstrip().splitlines())
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/iterable.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/architecture.md",
+        "docs/development.md",
+        "docs/iterable.md",
+    ],
+)
 def test_links_lead_to_files(name: str) -> None:
     path = ROOT / name
     links = re.findall(r"\]\(([^)#]+)", path.read_text("utf-8"))
