@@ -19,7 +19,7 @@ LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lint-github demo bench soak fix dist smoke image test-image release-check lock upgrade clean python
+.PHONY: help setup test lint lint-github demo docs bench soak fix dist smoke image test-image release-check lock upgrade clean python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,10 @@ lint-github: $(INSTALLED)
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m integration_tests.demo
+
+docs: $(INSTALLED) ## make the tables, columns and pictures of the documentation from the code
+	@$(BIN)/python -m docs.tools.tables
+	@$(BIN)/python -m docs.tools.form
 
 bench: $(INSTALLED) ## measure speed and memory beside the published connectors (ten minutes)
 	@$(BIN)/python -m benchmarks --write $(BENCH_ARGS)

@@ -27,6 +27,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from docs.example.answers import QUERIES
+from docs.example.plots import draw
 from integration_tests.sandbox import Sandbox, Size
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -304,6 +306,14 @@ def invite(database: Database) -> None:
     console.print(f"""{python} -c "import duckdb; duckdb.connect('{path}').sql('FROM users').show()"\n""", markup=False)
 
 
+def show_dashboard() -> None:
+    """Draw the example dashboard from the database, and print where it and its queries are."""
+    pictures = [path.relative_to(ROOT) for path in draw(DATABASE, DATABASE.parent) if path.suffix == ".png"]
+    folder = next(iter(QUERIES.values())).parent.relative_to(ROOT)
+    console.print(f"More queries are in [bold]{folder}[/]: {', '.join(path.name for path in QUERIES.values())}.")
+    console.print(f"Some of what they answer, drawn: {', '.join(map(str, pictures))}.")
+
+
 def primary_key(stream: Message) -> list[str]:
     """The columns of a table's key."""
     return [path[0] for path in stream["source_defined_primary_key"]]
@@ -347,6 +357,7 @@ def main() -> int:
         differences = report(first, second, database, sandbox)
         invite(database)
         database.close()
+        show_dashboard()
     for difference in differences:
         console.print(difference, style="red", markup=False)
     return 1 if differences else 0
