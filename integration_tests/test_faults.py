@@ -448,7 +448,7 @@ def test_given_a_relative_next_page_when_synced_then_it_is_followed(
 
     output = sync(sandbox, "campaigns")
 
-    assert [one.params["page"] for one in sandbox.requests if one.endpoint == "campaigns"] == ["1", "2"]
+    assert [one.params["page"] for one in sandbox.requests if one.endpoint == "campaigns"] == ["1", "2", "1"]
     assert_exact(output.records("campaigns"), truth(sandbox, "campaigns"))
 
 

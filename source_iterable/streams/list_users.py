@@ -33,9 +33,9 @@ class ListUsers(AheadStream):
 
     def list_ids(self) -> Sequence[int]:
         """The ids of all lists, in order; called on a thread of the look-ahead."""
-        response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
         if not self._identifies_by_email():
             self._params = {"preferUserId": "true"}
+        response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
         ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
         rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
         self.logger.info(

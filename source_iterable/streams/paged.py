@@ -7,6 +7,7 @@ a row show the same, and what any of them showed is emitted once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import closing
 from datetime import datetime
@@ -27,6 +28,7 @@ from source_iterable.streams.base import IterableStream, Slice
 
 LISTINGS = 4  # how often a listing that changes while it is paged is made
 PAGE_SIZE = 1000
+DISK_WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds between tries on a full disk
 
 Part = Mapping[str, str]
 
@@ -114,7 +116,7 @@ class PagedListing(IterableStream):
     def kept(self) -> Iterator[Row]:
         """The records of the whole listing, none before its last page is here."""
         try:
-            with closing(Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())) as listing:
+            with closing(self._on_disk()) as listing:
                 for line in listing.lines():
                     kept = parse(line)
                     if self.is_wanted(kept["row"]):
@@ -122,6 +124,16 @@ class PagedListing(IterableStream):
                             yield self.columns.record(row, added)
         except OSError as error:
             raise disk_error(self.name, error) from error
+
+    def _on_disk(self) -> Spool:
+        """The whole listing; made anew where downloads of other tables fill the disk for the moment."""
+        for wait in DISK_WAITS:
+            try:
+                return Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())
+            except OSError as error:  # noqa: PERF203 - a few times at the most
+                self.logger.info("%s: no room on disk (%s). Trying again in %.0f s.", self.name, error.strerror, wait)
+                time.sleep(wait)
+        return Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())
 
     def is_wanted(self, row: Row) -> bool:
         """Whether ``row`` belongs to this sync."""
