@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+CLIENTS_VENV ?= .venv-clients
 WORKERS ?= 2
 PYTEST_ARGS ?=
 IMAGE ?= airbyte/source-iterable:dev
@@ -17,9 +18,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --gen
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
+CLIENTS := $(CLIENTS_VENV)/.installed-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lint-github demo docs bench soak fix dist smoke image test-image release-check lock upgrade clean python
+.PHONY: help setup test test-clients lint lint-github demo docs bench soak fix dist smoke image test-image release-check lock upgrade clean python clients-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +45,9 @@ lint-github: $(INSTALLED)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
 	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(BIN)/zizmor --quiet --offline .github
+
+test-clients: $(CLIENTS) ## read with PyAirbyte, into DuckDB and PostgreSQL (Python 3.11 or 3.12)
+	$(CLIENTS_VENV)/bin/pytest -W ignore -n $(WORKERS) client_tests $(PYTEST_ARGS)
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m integration_tests.demo
@@ -85,6 +90,7 @@ lock: $(INSTALLED) ## make the lock files fit pyproject.toml, keeping versions w
 	$(COMPILE) $(UPGRADE) --output-file requirements-build.lock --group build
 	$(COMPILE) $(UPGRADE) --output-file requirements-dev.lock --constraint requirements.lock \
 	  --constraint requirements-build.lock --group dev pyproject.toml
+	$(COMPILE) $(UPGRADE) --output-file requirements-clients.lock --group clients pyproject.toml
 
 upgrade: ## make the lock files anew with the newest versions
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
@@ -102,6 +108,20 @@ $(LOCKED): requirements-dev.lock | python
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@touch $@
+
+# PyAirbyte asks for other versions than the tools do, and for more room, so it has an environment to itself.
+$(CLIENTS): requirements-clients.lock pyproject.toml | $(INSTALLED) clients-python
+	@echo "Setting up $(CLIENTS_VENV) with Python $(VERSION) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIENTS_VENV)
+	@$(BIN)/uv pip sync --quiet --python $(CLIENTS_VENV) --require-hashes requirements-clients.lock
+	@$(BIN)/uv pip install --quiet --python $(CLIENTS_VENV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clients-python:
+	@case "$(VERSION)" in \
+	  3.11|3.12) ;; \
+	  *) echo "The tests with PyAirbyte run on Python 3.11 and 3.12, not on $(VERSION) ('$(PYTHON)'). Name another: make PYTHON=python3.11" >&2; exit 1 ;; \
+	esac
 
 python:
 	@case "$(VERSION)" in \

@@ -27,7 +27,7 @@ from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sync import NOW, START, Output, State, configured, discover, environment, settings
 
 EXPORT = "export/data.json"
-PROMPTLY = 11.0
+PROMPTLY = 10.0
 """Seconds; a container is killed ten seconds after it was told to end."""
 TERMINATED = 143
 MANY = 20_000

@@ -25,7 +25,7 @@ from source_iterable.messages import Batch
 from source_iterable.source import SourceIterable
 
 TERMINATED = 128 + signal.SIGTERM
-PATIENCE_SECONDS = 8  # with a destination that does not read, once the process is asked to end
+PATIENCE_SECONDS = 7  # with a destination that does not read, once the process is asked to end
 # What the CDK logs of each table and each retry, which other lines tell better.
 CHATTER = (
     "Backing off ",
