@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 from airbyte_cdk.utils import AirbyteTracedException
@@ -245,6 +246,11 @@ class Jobs:
             )
             try:
                 self._api.get_signed(url, attempts, wanted.table)
+            except DiskError:
+                raise
+            except AirbyteTracedException as error:
+                # No table's files will come: the host may be closed to this machine.
+                raise self._no_more_jobs("", f"{urlsplit(url).hostname}: {error.message}") from error
             except Rejected:
                 fresh = _entries(self._files(job, wanted, after))
                 url = next((str(one["url"]) for one in fresh if one["file"] == entry["file"]), url)

@@ -117,6 +117,19 @@ def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         Spool.receive(answer(bomb, "gzip"), check=parse)
 
 
+def test_a_gzip_bomb_of_whole_rows_is_refused_at_its_bound() -> None:
+    """750 to 1, beyond a gigabyte; what lies on disk by then is little."""
+    compress = zlib.compressobj(9, wbits=31)
+    row = b'{"a":"' + b" " * 4000 + b'"}\n'
+    bomb = b"".join(compress.compress(row * 256) for _ in range(1200)) + compress.flush()
+    room: list[int] = []
+
+    with pytest.raises(UnusableBodyError, match="inflates to more than 200 times"):
+        Spool.receive(answer(bomb, "gzip"), check=parse, grow=room.append)
+
+    assert sum(room) < len(bomb)
+
+
 def test_well_compressed_rows_are_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_module, "MOST_INFLATED", 1_000_000)
     body = b"".join(json.dumps({"row": zlib.crc32(bytes([n % 256]))}).encode() + b"\n" for n in range(100_000))
