@@ -16,6 +16,7 @@ from client_tests.tables import assert_holds
 from integration_tests.sandbox import Sandbox
 
 SELECTED = ["campaigns", "email_send", "email_open", "users"]
+DIRECTLY, BY_JOB = "export/data.json", "export/start"
 
 
 class Notebook:
@@ -32,6 +33,11 @@ class Notebook:
             return eval(compile(ast.Expression(last.value), "cell", "eval"), self.names)  # noqa: S307
         exec(compile(ast.Module([last], []), "cell", "exec"), self.names)  # noqa: S102
         return None
+
+
+def exported(sandbox: Sandbox, endpoint: str) -> set[str]:
+    """The data types that were asked for at an endpoint; by default a read asks at both."""
+    return {request.params["dataTypeName"] for request in sandbox.requests if request.endpoint == endpoint}
 
 
 @pytest.fixture
@@ -54,6 +60,7 @@ def test_the_page_runs_from_top_to_bottom(sandbox: Sandbox, notebook: Notebook) 
     assert Path("warehouse.duckdb").exists()
     source, cache = notebook.names["source"], notebook.names["cache"]
     assert_holds(cache, source, sandbox, SELECTED)
+    assert exported(sandbox, DIRECTLY) == exported(sandbox, BY_JOB) == {"emailSend", "emailOpen", "user"}
     answer = notebook.run(sql)
     assert [set(row) for row in answer] == [{"name", "sent", "opened"}] * 5
     assert sum(row["sent"] for row in answer) > 0
@@ -67,7 +74,7 @@ def test_the_page_runs_from_top_to_bottom(sandbox: Sandbox, notebook: Notebook) 
 
     sandbox.forget_requests()
     assert notebook.run(anew).processed_records == len(sandbox.truth("user"))
-    assert {one.params.get("dataTypeName") for one in sandbox.requests if "export" in one.endpoint} == {"user"}
+    assert exported(sandbox, DIRECTLY) == exported(sandbox, BY_JOB) == {"user"}
     assert_holds(cache, source, sandbox, SELECTED)
 
     sandbox.grow(events=5)

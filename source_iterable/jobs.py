@@ -20,7 +20,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import Api
-from source_iterable.errors import Attempts, DiskError, Rejected, TooMuchError
+from source_iterable.errors import Attempts, DiskError, Rejected, TooMuchError, disk_error, refused_key_error
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Grow, Spool, UnusableBodyError
 from source_iterable.windows import Window
@@ -86,6 +86,7 @@ class Jobs:
         self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._starting = 0
+        self._swept = False
         self._held: set[int] = set()
         self._refused: dict[str, str] = {}
 
@@ -97,12 +98,11 @@ class Jobs:
             TooMuchError: If the window is too much for one job.
             DiskError: If the disk is full.
         """
-        for whom in ("", wanted.table):
-            if whom in self._refused:
-                raise NoJobError(self._refused[whom])
+        self._require_jobs(wanted.table)
         if not self._slots.acquire(blocking=self._forced):
             raise NoJobError("two jobs are under way")
         try:
+            self._require_jobs(wanted.table)  # they may have been refused while a place was waited for
             return self._export(wanted, grow)
         except (DiskError, NoJobError, TooMuchError):
             raise
@@ -111,9 +111,16 @@ class Jobs:
         except _UnusableAnswerError as error:
             raise self._no_more_jobs(wanted.table, str(error)) from error
         except AirbyteTracedException as error:
+            if self._forced:
+                raise
             raise self._no_more_jobs(wanted.table, str(error.message)) from error
         finally:
             self._slots.release()
+
+    def _require_jobs(self, table: str) -> None:
+        for whom in ("", table):
+            if whom in self._refused:
+                raise NoJobError(self._refused[whom])
 
     def stop(self) -> None:
         """Cancel the jobs that this sync started and still waits for, one a second; nobody else's."""
@@ -123,6 +130,7 @@ class Jobs:
             self._changed.wait_for(lambda: not self._starting, START_GRACE)
             held = sorted(self._held)
             self._held.clear()
+            self._swept = True
         for number, job in enumerate(held):
             if number:
                 time.sleep(self._api.scaled(CANCEL_PACE))
@@ -132,7 +140,7 @@ class Jobs:
         for _ in range(JOB_TRIES):
             job = self._start(wanted)
             try:
-                state = self._end_of(job, wanted)
+                state = self._end_of(job, wanted, grow)
             except BaseException:
                 self._cancel(job)
                 raise
@@ -147,7 +155,8 @@ class Jobs:
         attempts = wanted.attempts(
             f"the start of an export job of {wanted.window}",
             rejects=REFUSED,
-            **({} if self._forced else {"limit_patience": START_PATIENCE}),
+            # A start whose answer is lost may have begun a job: where there is another way, it is not tried again.
+            **({} if self._forced else {"limit_patience": START_PATIENCE, "tries": 1, "give_up": NoJobError}),
         )
         asked = {
             "dataTypeName": wanted.data_type,
@@ -163,6 +172,9 @@ class Jobs:
         try:
             job = _object(self._api.post("export/start", asked, attempts, wanted.table, self._session)).get("jobId")
         except Rejected as rejected:
+            unauthorized = rejected.answer.status == requests.codes.unauthorized
+            if self._forced and unauthorized and self._api.is_refused_everywhere():
+                raise refused_key_error(wanted.table, str(rejected.answer)) from rejected
             about_table = rejected.answer.status == requests.codes.bad_request
             raise self._no_more_jobs(wanted.table if about_table else "", str(rejected.answer)) from rejected
         finally:
@@ -176,18 +188,22 @@ class Jobs:
         logger.info("%s: export job %d prepares %s.", wanted.table, job, wanted.window)
         return job
 
-    def _end_of(self, job: int, wanted: Wanted) -> str:
+    def _end_of(self, job: int, wanted: Wanted, grow: Grow) -> str:
         """How the job ended: `completed`, `failed` or `cancelled`."""
-        seen: tuple[str, ...] = ()
+        seen: tuple[str | None, ...] = ()
+        after: str | None = None
         wait, since = FIRST_POLL, time.monotonic()
         while True:
             if self._stopped.wait(self._api.scaled(wait)):
                 raise NoJobError("the sync ends")
-            page = self._files(job, wanted)
+            grow(0)  # raises if nobody wants the window any more
+            page = self._files(job, wanted, after)
             state = str(page.get("jobState", "")).lower()
             if state in {COMPLETED, FAILED, CANCELLED}:
                 return state
-            shows = (state, *(str(entry["file"]) for entry in _entries(page)))
+            entries = _entries(page)
+            shows = (state, after, *(entry["file"] for entry in entries))
+            after = entries[-1]["file"] if entries else after
             if shows != seen:
                 seen, since = shows, time.monotonic()
             elif time.monotonic() - since > (LONG_PATIENCE if self._forced else PATIENCE):
@@ -202,7 +218,10 @@ class Jobs:
 
     def _fetch(self, job: int, wanted: Wanted, grow: Grow) -> Spool:
         """All files of a completed job, one behind the other."""
-        spool = Spool.of_parts()
+        try:
+            spool = Spool.of_parts()
+        except OSError as error:
+            raise disk_error(wanted.table, error) from error
         files = 0
         try:
             for entries, after in self._pages(job, wanted):
@@ -232,12 +251,12 @@ class Jobs:
             if not new:
                 return
             yield new, after
-            seen |= {str(entry["file"]) for entry in new}
-            after = str(entries[-1]["file"])
+            seen |= {entry["file"] for entry in new}
+            after = entries[-1]["file"]
 
     def _add(self, spool: Spool, job: int, wanted: Wanted, after: str | None, entry: Row, grow: Grow) -> None:
         """Fetch one file; where its URL expired, after the page is asked for again."""
-        url = str(entry["url"])
+        url = entry["url"]
         for _ in range(URL_TRIES):
             attempts = wanted.attempts(
                 f"a file of the export job of {wanted.window}",
@@ -246,21 +265,26 @@ class Jobs:
             )
             try:
                 self._api.get_signed(url, attempts, wanted.table)
+            except ValueError:
+                # The address stays out of messages: it opens the file.
+                raise _UnusableAnswerError("the address of a file cannot be used") from None
             except DiskError:
                 raise
             except AirbyteTracedException as error:
+                if self._forced:
+                    raise
                 # No table's files will come: the host may be closed to this machine.
                 raise self._no_more_jobs("", f"{urlsplit(url).hostname}: {error.message}") from error
             except Rejected:
                 fresh = _entries(self._files(job, wanted, after))
-                url = next((str(one["url"]) for one in fresh if one["file"] == entry["file"]), url)
+                url = next((one["url"] for one in fresh if one["file"] == entry["file"]), url)
             else:
                 return
         raise _UnusableAnswerError("the addresses of its files expire at once")
 
     def _cancel(self, job: int) -> None:
         with self._changed:
-            if self._stopped.is_set():
+            if self._stopped.is_set() and not (self._swept and job in self._held):
                 return  # `stop` does it: this thread may not live that long
             self._held.discard(job)
         self._api.cancel(f"export/{job}")
@@ -281,6 +305,8 @@ def _object(response: requests.Response) -> Row:
 
 def _entries(page: Row) -> list[Row]:
     files = page.get("files") or []
-    if not isinstance(files, list) or not all(isinstance(one, dict) and {"file", "url"} <= one.keys() for one in files):
+    if not isinstance(files, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("file"), str) and isinstance(one.get("url"), str) for one in files
+    ):
         raise _UnusableAnswerError("the answer holds no list of files")
     return files

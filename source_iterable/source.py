@@ -135,7 +135,8 @@ class SourceIterable(AbstractSource):
         ahead = [table for name in selected if isinstance(table := tables.get(name), AheadStream)]
         states = ConnectorStateManager(state=state)
         downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
-        jobs = None if parsed.export_method == DIRECT else Jobs(api, forced=parsed.export_method == JOBS)
+        by_job = parsed.export_method != DIRECT and any(isinstance(table, ExportStream) for table in ahead)
+        jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
         for table in ahead:
             table.downloads = downloads
             if isinstance(table, ExportStream):

@@ -95,11 +95,12 @@ class Spool:
         Args and errors are those of `receive`; a part that broke off leaves the parts before as they were.
         """
         try:
-            self._copy(response, check, grow or _ignore)
-        except BaseException:
             self._file.seek(self.size)
             self._file.truncate()
+        except BaseException:
+            response.close()
             raise
+        self._copy(response, check, grow or _ignore)
         return self
 
     def _copy(self, response: requests.Response, check: Check | None, grow: Grow) -> None:
@@ -122,9 +123,12 @@ class Spool:
                 size += self._write(deflate.flush(), grow)
             if self._parts:
                 size += self._write(_LINE_END, grow)
-        except (urllib3.exceptions.HTTPError, zlib.error, BrokenBodyError) as error:
+            self._file.flush()
+        except BaseException as error:
             grow(self.size - size)
-            raise BrokenBodyError(_reason(error)) from error
+            if isinstance(error, urllib3.exceptions.HTTPError | zlib.error | BrokenBodyError):
+                raise BrokenBodyError(_reason(error)) from error
+            raise
         finally:
             response.close()
         self.size = size

@@ -6,9 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from source_iterable.rows import Row
+
+csv.field_size_limit(256_000_000)
 
 BEYOND = "beyond_the_header"
 """The name under which the cells of a row that is longer than its header are kept, an array of texts."""
@@ -23,6 +26,11 @@ def column_name(title: str) -> str:
     return _OTHER.sub("_", title.lower().replace(" / ", " per ")).strip("_")
 
 
+def header(text: str) -> list[str]:
+    """The names of the columns of ``text``, CSV."""
+    return [column_name(title) for title in next(csv.reader(io.StringIO(text, newline="")), [])]
+
+
 def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
     """The rows of ``text``, CSV with a header, cells in the types of the columns that ``schemas`` declares.
 
@@ -30,9 +38,8 @@ def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
     on what else was asked for. A cell that is no number in a column of numbers (`N/A`, `NaN`) stays text. Where
     a title comes twice, the first of its cells that is not empty counts. Blank rows are left out.
     """
-    rows = csv.reader(io.StringIO(text, newline=""))
-    names = [column_name(title) for title in next(rows, [])]
-    for sent in rows:
+    names = header(text)
+    for sent in islice(csv.reader(io.StringIO(text, newline="")), 1, None):
         cells = [cell.strip() for cell in sent]
         if not any(cells):
             continue

@@ -2,6 +2,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
 from airbyte_cdk.utils import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,12 @@ def test_batches_hold_all_ids_once_and_fit_into_an_address(ids: list[int], lengt
 @pytest.fixture
 def daily(config: Config, api: Api, monkeypatch: pytest.MonkeyPatch) -> CampaignMetricsDaily:
     monkeypatch.setattr(api.clock, "fixed", lambda: NOON)
-    return CampaignMetricsDaily(config, api)
+    configured = ConfiguredAirbyteStream(
+        stream=CampaignMetricsDaily(config, api).as_airbyte_stream(),
+        sync_mode=SyncMode.incremental,
+        destination_sync_mode=DestinationSyncMode.append_dedup,
+    )
+    return CampaignMetricsDaily(config, api, configured)
 
 
 def days_of(daily: CampaignMetricsDaily, requests_mock: Any, *campaigns: dict[str, Any]) -> dict[int, list[date]]:
@@ -117,3 +123,38 @@ def test_an_unreadable_state_is_an_error_of_the_settings(daily: CampaignMetricsD
 def test_bounds_are_one_day_or_all_of_them(daily: CampaignMetricsDaily) -> None:
     assert daily.bounds(Batch([7], date(2024, 2, 28))) == {"startDateTime": "2024-02-28", "endDateTime": "2024-02-29"}
     assert daily.bounds(Batch([7])) == {"startDateTime": "1970-01-01", "endDateTime": "2024-03-11"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", False),
+        ("<html></html>", False),
+        ('{"msg":"An error occurred","code":"GenericError"}', False),
+        ("id,\n", True),
+    ],
+)
+def test_an_answer_without_a_header_is_no_answer(daily: CampaignMetricsDaily, text: str, told: bool) -> None:
+    """Taken for "no figures", it would let the state pass days that were never read."""
+    if told:
+        assert list(daily._records(text, Batch([7], TODAY))) == []
+    else:
+        with pytest.raises(AirbyteTracedException, match="no header with id"):
+            list(daily._records(text, Batch([7], TODAY)))
+
+
+def test_a_campaign_that_runs_again_has_days_again(daily: CampaignMetricsDaily, requests_mock: Any) -> None:
+    campaign = {"campaignState": "Running", "startAt": ms("2024-03-01"), "endedAt": ms("2024-01-09")}
+
+    (days,) = days_of(daily, requests_mock, {"id": 7, **campaign}).values()
+
+    assert days[-1] == TODAY
+
+
+def test_a_full_refresh_that_is_tried_again_begins_anew(config: Config, api: Api, requests_mock: Any) -> None:
+    stream = CampaignMetricsDaily(config, api)
+
+    stream.backlog({"date": "2024-03-10", "settled": "2024-02-25"})
+
+    assert not stream.is_resumable
+    assert stream._from is None

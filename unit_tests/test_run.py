@@ -104,7 +104,7 @@ def test_metadata_is_valid_and_agrees_with_the_project() -> None:
     assert f'version = "{data["dockerImageTag"]}"' in (ROOT / "pyproject.toml").read_text()
     assert f'io.airbyte.version="{data["dockerImageTag"]}"' in (ROOT / "Dockerfile").read_text()
     assert f"## [{data['dockerImageTag']}]" in (ROOT / "CHANGELOG.md").read_text()
-    assert set(data["allowedHosts"]["hosts"]) == {"api.iterable.com", "api.eu.iterable.com"}
+    assert set(data["allowedHosts"]["hosts"]) == {"api.iterable.com", "api.eu.iterable.com", "*.amazonaws.com"}
 
 
 def test_suggested_streams_exist() -> None:

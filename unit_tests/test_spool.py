@@ -1,3 +1,4 @@
+import errno
 import gzip
 import io
 import json
@@ -186,6 +187,23 @@ def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
     spool.add(answer(gzip.compress(b"two\n"), "gzip"), grow=room.append)
 
     assert sum(room) == spool.size
+    assert list(spool.whole().lines()) == [b"one", b"two"]
+
+
+def test_a_part_that_found_no_room_leaves_those_before_it() -> None:
+    spool = Spool.of_parts()
+    spool.add(answer(b"one"))
+    calls: list[int] = []
+
+    def full(size: int) -> None:
+        calls.append(size)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        spool.add(answer(os.urandom(900_000)), grow=full)
+    spool.add(answer(b"two"))
+
     assert list(spool.whole().lines()) == [b"one", b"two"]
 
 

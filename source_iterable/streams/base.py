@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import requests
-from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteStream, FailureType, SyncMode
+from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteStream, DestinationSyncMode, FailureType, SyncMode
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
@@ -49,15 +49,21 @@ class IterableStream(HttpStream, ABC):
     in_batches = False
 
     def __init__(
-        self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None, table: str | None = None
+        self,
+        config: Config,
+        api: Api,
+        configured: ConfiguredAirbyteStream | None = None,
+        behalf: IterableStream | None = None,
     ) -> None:
-        """Make a table; one that is asked for on behalf of another bears that ``table``'s name in messages."""
-        if table is not None:
-            self.name = table
+        """Make a table; what is asked for on ``behalf`` of another bears its name in messages, and counts there."""
+        if behalf is not None:
+            self.name = behalf.name
         self.config = config
         self.api = api
         self.configured = configured
-        self.progress = Progress(self.name, api.seconds_a_request(self.endpoint))
+        self.progress: Progress = (
+            behalf.progress if behalf else Progress(self.name, api.seconds_a_request(self.endpoint))
+        )
         self._attempts = self.attempts("the listing", rejects=self.rejects)
         self._state: MutableMapping[str, Any] = {}
         self._page: tuple[requests.Response, Row] | None = None
@@ -164,6 +170,31 @@ class IterableStream(HttpStream, ABC):
             complete = True
         finally:
             self.progress.summary(complete=complete, saved=self.saved)
+
+    @property
+    def appends(self) -> bool:
+        """Whether the destination merges nothing: what is emitted twice is there twice."""
+        return (
+            self.configured is not None
+            and self.configured.sync_mode is SyncMode.incremental
+            and self.configured.destination_sync_mode is DestinationSyncMode.append
+        )
+
+    def warn_of_future(self, saved: object) -> None:
+        """Warn that the state ``saved`` is later than the present: there is nothing to read."""
+        self.progress.remark(
+            f"the saved state ({saved}) lies in the future: nothing is read. "
+            "Reset the table if its state was set by hand."
+        )
+
+    def unreadable_state(self, trouble: str) -> Exception:
+        """The error for a saved state that cannot be read."""
+        return failure(
+            self.name,
+            f"the saved state holds {trouble}. Reset this table's state.",
+            "unreadable state",
+            FailureType.config_error,
+        )
 
     @property
     def saved(self) -> str | None:

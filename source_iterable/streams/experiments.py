@@ -30,7 +30,7 @@ class Experiments(PagedListing):
         self.require_new_page(str([row[self.row_key] for row in rows]))
         self._offset += len(rows)
         total = self._total(self.body(response))
-        if not rows or (self._offset >= total if isinstance(total, int) else len(rows) < self.first_page["limit"]):
+        if not rows or (isinstance(total, int) and self._offset >= total):
             return None
         return {**self.first_page, "offset": self._offset}
 
@@ -72,9 +72,13 @@ class ExperimentMetrics(MetricsStream):
     primary_key = ["experiment_id", "template_id"]  # noqa: RUF012 - the CDK's property is replaced
     id_parameter = "experimentId"
     of_what = "experiments"
+    may_be_blank = True
 
     def listing(self) -> Sequence[Batch]:
         """The experiments of e-mails: Iterable has figures of no others."""
-        listed = Experiments(self.config, self.api, table=self.name).list_all(set())
-        ids = [int(row["id"]) for row in listed if str(row.get("channelType", EMAIL)).lower() == EMAIL]
+        listed = Experiments(self.config, self.api, behalf=self).list_all(set())
+        try:
+            ids = [int(row["id"]) for row in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
+        except ValueError as error:
+            raise self.unexpected("an experiment whose id is no number") from error
         return [Batch(some) for some in batches(ids, self.length_of_request(), self.id_parameter)]

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
+from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
 from source_iterable.backlogs import Grow, Piece, Windows
-from source_iterable.config import AUTOMATIC
+from source_iterable.config import AUTOMATIC, JOBS
 from source_iterable.errors import TRIES, TooMuchError, failure
 from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.rows import MalformedLineError, Row, check, parse
@@ -84,13 +84,10 @@ class ExportStream(AheadStream, ABC):
         settled, cursor = self._saved(state)
         latest = max((moment for moment in (settled, cursor) if moment is not None), default=None)
         if latest is not None and latest > now:
-            self.progress.remark(
-                f"the saved state ({timestamps.formatted(latest)}) lies in the future: nothing is read. "
-                "Reset the table if its state was set by hand."
-            )
+            self.warn_of_future(timestamps.formatted(latest))
             return None
         start = timestamps.whole_second(max(self.config.start_date, settled or self.config.start_date))
-        end = now - self.config.lookback if self._appends and self.awaits_late_rows else now
+        end = now - self.config.lookback if self.appends and self.awaits_late_rows else now
         if self.config.end_date is not None:
             end = min(end, self.config.end_date)
         return Window(start, end) if start < end else None
@@ -187,7 +184,8 @@ class ExportStream(AheadStream, ABC):
 
     def _download(self, window: Window, tries: int, grow: Grow) -> Spool:
         for reading in range(1, READINGS + 1):
-            spool = (self._by_job(window, grow) if reading == 1 else None) or self._directly(window, tries, grow)
+            by_job = reading == 1 or self.config.export_method == JOBS
+            spool = (self._by_job(window, grow) if by_job else None) or self._directly(window, tries, grow)
             if spool.malformed is None and not (spool.is_doubtful and reading == 1):
                 break
             if reading < READINGS:
@@ -238,14 +236,6 @@ class ExportStream(AheadStream, ABC):
     def _is_full_refresh(self) -> bool:
         return self.configured is None or self.configured.sync_mode is SyncMode.full_refresh
 
-    @property
-    def _appends(self) -> bool:
-        return (
-            self.configured is not None
-            and self.configured.sync_mode is SyncMode.incremental
-            and self.configured.destination_sync_mode is DestinationSyncMode.append
-        )
-
     def _state_after(self, window: Window) -> MutableMapping[str, Any]:
         settled, _ = self._saved(self._state)
         now = self.api.clock.fixed()
@@ -270,9 +260,4 @@ class ExportStream(AheadStream, ABC):
         try:
             return timestamps.moment(state[key])
         except ValueError:
-            raise failure(
-                self.name,
-                f"the saved state holds no moment under '{key}'. Reset this table's state.",
-                "unreadable state",
-                FailureType.config_error,
-            ) from None
+            raise self.unreadable_state(f"no moment under '{key}'") from None

@@ -236,7 +236,7 @@ class CatalogItems(CatalogListing):
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
         """The items, catalog by catalog."""
-        for catalog in Catalogs(self.config, self.api, table=self.name).list_all(set()):
+        for catalog in Catalogs(self.config, self.api, behalf=self).list_all(set()):
             for row in self._of(str(catalog["name"])):
                 yield row, {}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
+from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import columns
@@ -17,11 +17,11 @@ from source_iterable.backlogs import Grow, Listed, Piece
 from source_iterable.errors import TooMuchError, failure
 from source_iterable.progress import duration
 from source_iterable.rows import Row
-from source_iterable.spool import Spool
+from source_iterable.spool import Spool, UnusableBodyError
 from source_iterable.streams.base import AheadStream, Slice
 from source_iterable.streams.listings import Campaigns
 from source_iterable.streams.paged import moment
-from source_iterable.tabular import table
+from source_iterable.tabular import header, table
 
 # Since 2026 Iterable answers HTTP 414 to addresses of more characters.
 LONGEST_ADDRESS = 2048
@@ -70,10 +70,12 @@ class MetricsStream(AheadStream, ABC):
     Attributes:
         id_parameter: The parameter that names whose figures are asked for, once for each.
         of_what: What these are, for messages.
+        may_be_blank: Whether an answer without even a header is known to mean that there are no figures.
     """
 
     id_parameter: ClassVar[str] = "campaignId"
     of_what: ClassVar[str] = "campaigns"
+    may_be_blank: ClassVar[bool] = False
 
     @abstractmethod
     def listing(self) -> Sequence[Batch]:
@@ -146,7 +148,10 @@ class MetricsStream(AheadStream, ABC):
         piece: Piece[Batch] = stream_slice["piece"]
         spool: Spool = piece.body
         size, before = spool.size, self.progress.rows
-        text = spool.read().decode("utf-8-sig", "replace")
+        try:
+            text = spool.read().decode("utf-8-sig", "replace")
+        except UnusableBodyError as error:
+            raise self.unexpected(f"too much ({error})") from error
         yield from self.emitted(self.counted(self._records(text, piece.what)))
         rows = self.progress.rows - before
         self.progress.part_done(
@@ -156,6 +161,8 @@ class MetricsStream(AheadStream, ABC):
     def _records(self, text: str, batch: Batch) -> Iterator[Row]:
         added = self.added(batch)
         key = [name for path in self._wrapped_primary_key(self.primary_key) or [] for name in path if name not in added]
+        if not set(key) <= set(header(text)) and (text.strip() or not self.may_be_blank):
+            raise self.unexpected(f"no header with {' and '.join(key)}")
         for row in table(text, columns.properties(self.name)):
             if any(not isinstance(row.get(name), int) for name in key):
                 raise self.unexpected(f"a row without {' and '.join(key)}")
@@ -173,8 +180,11 @@ class CampaignFigures(MetricsStream, ABC):
 
     def campaigns(self) -> Sequence[_Campaign]:
         """Those that may have figures, in the order of their ids."""
-        listed = Campaigns(self.config, self.api, table=self.name).list_all(set())
-        campaigns = (_Campaign.of(row, self.today()) for row in listed)
+        listed = Campaigns(self.config, self.api, behalf=self).list_all(set())
+        try:
+            campaigns = [_Campaign.of(row, self.today()) for row in listed]
+        except ValueError as error:
+            raise self.unexpected("a campaign whose id is no number") from error
         return sorted((one for one in campaigns if one is not None), key=lambda one: one.id)
 
     def tell(self, found: Sequence[Batch], campaigns: int) -> None:
@@ -207,7 +217,11 @@ class CampaignMetricsDaily(CampaignFigures):
 
     cursor_field = "date"
     primary_key = ["id", "date"]  # noqa: RUF012 - the CDK's property is replaced
-    is_resumable = True
+
+    @property
+    def is_resumable(self) -> bool:  # type: ignore[override]
+        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew."""
+        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
 
     @property
     def state(self) -> MutableMapping[str, Any]:
@@ -224,14 +238,16 @@ class CampaignMetricsDaily(CampaignFigures):
         Raises:
             AirbyteTracedException: A config_error if ``state`` cannot be read.
         """
-        self._from = self._settled(state)
+        self._from = self._settled(state) if self.is_resumable else None
+        if self._from is not None and self._from > self.today():
+            self.warn_of_future(self._from)
         return super().backlog(state)
 
     def listing(self) -> Sequence[Batch]:
         """For each day, the campaigns that can have figures of it."""
         campaigns = self.campaigns()
         first = max(self._from or EPOCH_DAY, self.config.start_date.date())
-        last = self.today() - (REVISED if self._appends else timedelta())
+        last = self.today() - (REVISED if self.appends else timedelta())
         if self.config.end_date is not None:
             last = min(last, (self.config.end_date - timedelta(seconds=1)).date())
         found: list[Batch] = []
@@ -260,14 +276,6 @@ class CampaignMetricsDaily(CampaignFigures):
         """The day."""
         return {"date": str(batch.day)}
 
-    @property
-    def _appends(self) -> bool:
-        return (
-            self.configured is not None
-            and self.configured.sync_mode is SyncMode.incremental
-            and self.configured.destination_sync_mode is DestinationSyncMode.append
-        )
-
     def _state_after(self, day: date) -> MutableMapping[str, Any]:
         settled = min(day + DAY, self.today() - REVISED + DAY)
         return {"date": day.isoformat(), "settled": max(settled, self._settled(self._state) or settled).isoformat()}
@@ -278,12 +286,7 @@ class CampaignMetricsDaily(CampaignFigures):
                 return date.fromisoformat(state["settled"])
             return None if state.get("date") is None else date.fromisoformat(state["date"]) - REVISED
         except (TypeError, ValueError, OverflowError):
-            raise failure(
-                self.name,
-                "the saved state holds no day under 'date' or 'settled'. Reset this table's state.",
-                "unreadable state",
-                FailureType.config_error,
-            ) from None
+            raise self.unreadable_state("no day under 'date' or 'settled'") from None
 
 
 @dataclass(frozen=True)
@@ -298,11 +301,10 @@ class _Campaign:
     def of(cls, row: Row, today: date) -> _Campaign | None:
         """The campaign of a listed ``row``; None if nothing can have been sent yet."""
         state = str(row.get("campaignState", "")).lower()
-        started, ended = moment(row.get("startAt")), moment(row.get("endedAt"))
+        started = moment(row.get("startAt"))
         if started is None and state in UNSENT:
             return None
-        if ended is None and state in OVER:
-            ended = moment(row.get("updatedAt"))
+        ended = (moment(row.get("endedAt")) or moment(row.get("updatedAt"))) if state in OVER else None
         first = started or moment(row.get("createdAt"))
         return cls(int(row["id"]), _day(first) or EPOCH_DAY, (_day(ended) or today) + REVISED)
 

@@ -44,9 +44,13 @@ class PagedListing(IterableStream):
     first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
 
     def __init__(
-        self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None, table: str | None = None
+        self,
+        config: Config,
+        api: Api,
+        configured: ConfiguredAirbyteStream | None = None,
+        behalf: IterableStream | None = None,
     ) -> None:
-        super().__init__(config, api, configured, table)
+        super().__init__(config, api, configured, behalf)
         self._pages: set[str] = set()
         self._read = 0
 
@@ -176,9 +180,13 @@ class ChangingListing(PagedListing):
     cursor_field = "updatedAt"
 
     def __init__(
-        self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None, table: str | None = None
+        self,
+        config: Config,
+        api: Api,
+        configured: ConfiguredAirbyteStream | None = None,
+        behalf: IterableStream | None = None,
     ) -> None:
-        super().__init__(config, api, configured, table)
+        super().__init__(config, api, configured, behalf)
         self._since: datetime | None = None
         self._began = timestamps.EPOCH
         self._all = True
@@ -212,10 +220,7 @@ class ChangingListing(PagedListing):
         self._all = sync_mode is SyncMode.full_refresh
         self._since = None if self._all else self._saved()
         if self._since is not None and self._since > self._began:
-            self.progress.remark(
-                f"the saved state ({timestamps.formatted(self._since)}) lies in the future: nothing is read. "
-                "Reset the table if its state was set by hand."
-            )
+            self.warn_of_future(timestamps.formatted(self._since))
             return
         yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
         self._state = {self.cursor_field: timestamps.formatted(self._began)}
@@ -238,12 +243,7 @@ class ChangingListing(PagedListing):
         try:
             return timestamps.moment(saved)
         except ValueError:
-            raise failure(
-                self.name,
-                f"the saved state holds no moment under '{self.cursor_field}'. Reset this table's state.",
-                "unreadable state",
-                FailureType.config_error,
-            ) from None
+            raise self.unreadable_state(f"no moment under '{self.cursor_field}'") from None
 
 
 def moment(value: object) -> datetime | None:
