@@ -11,7 +11,7 @@ import airbyte as ab
 from airbyte.caches import CacheBase
 
 from integration_tests import expected_listings
-from integration_tests.expected import CURSORS, TRUTH_OF, assert_exact, expected
+from integration_tests.expected import ALL_EXPORTS, CURSORS, TRUTH_OF, assert_exact, expected
 from integration_tests.sandbox import Sandbox
 
 NINE_DECIMALS = Decimal("1e-9")
@@ -21,6 +21,8 @@ EVERY = (*TRUTH_OF, *expected_listings.TABLES)
 """Every table of the connector."""
 CURSOR_OF = {**CURSORS, **expected_listings.CURSORS}
 """The cursors of the tables that are read incrementally."""
+BEGIN_ANEW = {*CURSOR_OF} - {*ALL_EXPORTS}
+"""The tables of which a full refresh keeps no state, so that the next read is whole."""
 
 LONGEST_NAME = 63
 """PostgreSQL cuts what is longer."""
