@@ -216,7 +216,7 @@ def test_given_the_metadata_when_compared_then_it_names_these_tables_and_hosts(c
     data = yaml.safe_load((ROOT / "metadata.yaml").read_text("utf-8"))["data"]
 
     assert set(data["suggestedStreams"]["streams"]) <= set(schemas(catalog))
-    assert data["allowedHosts"]["hosts"] == ["api.iterable.com", "api.eu.iterable.com"]
+    assert data["allowedHosts"]["hosts"] == ["api.iterable.com", "api.eu.iterable.com", "*.amazonaws.com"]
 
 
 # Records

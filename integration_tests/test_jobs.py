@@ -269,7 +269,7 @@ def test_given_files_elsewhere_when_synced_then_the_key_is_not_sent_there(
     output = by("jobs", sandbox, *EXPORTS)
 
     assert_synced(sandbox, output, *EXPORTS)
-    assert len(sandbox.storage_requests) > 100
+    assert len(sandbox.storage_requests) > 50
     for request in sandbox.storage_requests:
         assert sandbox.api_key not in f"{request.headers} {request.path} {request.query}"
         assert not {"api-key", "api_key", "authorization", "cookie"} & {name.lower() for name in request.headers}
