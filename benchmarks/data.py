@@ -55,7 +55,7 @@ class Sizes:
     """How many rows there are."""
 
     events: int = 500_000
-    users: int = 100_000
+    users: int = 300_000
     members: int = 3_000_000
 
     def scaled(self, factor: float) -> Sizes:

@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where the data lie")
     parser.add_argument("--chain", type=Path, required=True, help="certificate and key, PEM")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sizes", type=int, nargs=3, default=[500_000, 100_000, 3_000_000])
+    parser.add_argument("--sizes", type=int, nargs=3, default=[500_000, 300_000, 3_000_000])
     parser.add_argument("--repeat", type=int, default=1, help="how often the days repeat")
     parser.add_argument("--all-tables", action="store_true", help="every event table has rows")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before the first byte of an export")
