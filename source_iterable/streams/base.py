@@ -277,6 +277,18 @@ class IterableStream(HttpStream, ABC):
         )
 
 
+class BeginsAnew(IterableStream, ABC):
+    """A table with a cursor whose full refresh, tried again, begins anew."""
+
+    @property
+    def is_resumable(self) -> bool:  # type: ignore[override]
+        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew.
+
+        The catalog says so, and the platform then discards what the first try wrote.
+        """
+        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
+
+
 class AheadStream(IterableStream, ABC):
     """A table whose bodies are downloaded ahead of their emission.
 

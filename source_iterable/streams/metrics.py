@@ -18,7 +18,7 @@ from source_iterable.errors import TooMuchError, failure
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool, UnusableBodyError
-from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.base import AheadStream, BeginsAnew, Slice
 from source_iterable.streams.listings import Campaigns
 from source_iterable.streams.paged import moment
 from source_iterable.tabular import header, table
@@ -209,7 +209,7 @@ class CampaignMetrics(CampaignFigures):
         return found
 
 
-class CampaignMetricsDaily(CampaignFigures):
+class CampaignMetricsDaily(BeginsAnew, CampaignFigures):
     """The figures of each campaign for each day, from its start to fifteen days after its end.
 
     A day is read again until it is fifteen days old. In plain append, only days of that age are read.
@@ -217,11 +217,6 @@ class CampaignMetricsDaily(CampaignFigures):
 
     cursor_field = "date"
     primary_key = ["id", "date"]  # noqa: RUF012 - the CDK's property is replaced
-
-    @property
-    def is_resumable(self) -> bool:  # type: ignore[override]
-        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew."""
-        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
 
     @property
     def state(self) -> MutableMapping[str, Any]:

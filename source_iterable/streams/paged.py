@@ -24,7 +24,7 @@ from source_iterable.config import Config
 from source_iterable.errors import disk_error, failure
 from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import BeginsAnew, IterableStream, Slice
 
 LISTINGS = 4  # how often a listing that changes while it is paged is made
 PAGE_SIZE = 1000
@@ -174,7 +174,7 @@ class PagedListing(IterableStream):
         return str(self.primary_key)
 
 
-class ChangingListing(PagedListing):
+class ChangingListing(BeginsAnew, PagedListing):
     """A listing whose rows tell when they changed, of which an incremental sync emits what did."""
 
     cursor_field = "updatedAt"
@@ -190,14 +190,6 @@ class ChangingListing(PagedListing):
         self._since: datetime | None = None
         self._began = timestamps.EPOCH
         self._all = True
-
-    @property
-    def is_resumable(self) -> bool:  # type: ignore[override]
-        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew.
-
-        The catalog says so, and the platform then discards what the first try wrote.
-        """
-        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
 
     @property
     def state(self) -> MutableMapping[str, Any]:
