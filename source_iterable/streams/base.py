@@ -198,9 +198,10 @@ class IterableStream(HttpStream, ABC):
 
     @property
     def saved(self) -> str | None:
-        """From when the next sync goes on, as the state tells; None without one."""
+        """From when the next sync goes on, as the state tells; None without one that begins with a year."""
         names = ("settled", *self._wrapped_cursor_field())
-        return next((str(self._state[name]) for name in names if self._state.get(name)), None)
+        moments = (str(self._state.get(name)) for name in names)
+        return next((moment for moment in moments if moment[:4].isdigit()), None)
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is cached as well
         """The table's columns."""
