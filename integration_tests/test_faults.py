@@ -86,6 +86,7 @@ BREAKS = {
     "503": {"kind": "status", "status": 503},
     "504": {"kind": "status", "status": 504},
     "a megabyte of error": {"kind": "status", "status": 500, "body_bytes": 1_000_000},
+    "a web page": {"kind": "status", "status": 200, "body": "<html>\n<body>Please sign in</body>\n</html>"},
 }
 
 

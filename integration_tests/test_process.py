@@ -82,12 +82,14 @@ def truth(project: Sandbox, catalog: dict[str, Any], table: str, **bounds: Any) 
 
 
 def assert_ended_well(ended: Reading, seconds: float) -> Output:
-    """The end came promptly, said that it was a termination, and left nothing."""
+    """The end came promptly, said that it was a termination, at the last if anybody read on, and left nothing."""
     output = ended.read_all()
     assert seconds < PROMPTLY
     assert output.exit_code == TERMINATED
     assert "Traceback" not in output.stderr
     assert not ended.leftovers
+    if not ended.unfinished:
+        assert output.logs[-1].startswith("WARN The sync was told to end (SIGTERM): ")
     return output
 
 

@@ -26,7 +26,7 @@ from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.errors import NOTABLE_WAIT, Attempts, failure, refused_key_error
+from source_iterable.errors import NOTABLE_WAIT, Answer, Attempts, failure, refused_key_error
 
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
@@ -128,7 +128,7 @@ class Api:
         self.authenticator = ApiKey(config.api_key, config.url)
         self.session = self.new_session(LimiterSession(api_budget=self.budget))
         self.storage = _storage_session()
-        self.key_revoked = False
+        self.key_refusal = ""
 
     def client(self, table: str, attempts: Attempts, session: requests.Session | None = None) -> HttpClient:
         """A client of the CDK for requests of ``table`` that follows ``attempts``."""
@@ -206,8 +206,8 @@ class Api:
 
     def require_key(self, table: str) -> None:
         """Raise the error for ``table`` if Iterable refused the key everywhere, instead of asking once more."""
-        if self.key_revoked:
-            raise refused_key_error(table, "HTTP 401, earlier in this sync")
+        if self.key_refusal:
+            raise refused_key_error(table, self.key_refusal)
 
     def ask_once(self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0) -> requests.Response:
         """Ask for ``path`` outside the budget and without a second try; the caller reads the status.
@@ -236,10 +236,11 @@ class Api:
         """After a 401 on some endpoint: find out whether the key is refused for the simplest request too."""
         try:
             with self.ask_once("channels") as response:
-                self.key_revoked = response.status_code == requests.codes.unauthorized
+                if response.status_code == requests.codes.unauthorized:
+                    self.key_refusal = str(Answer(response))
         except requests.RequestException:
             pass
-        return self.key_revoked
+        return bool(self.key_refusal)
 
     @staticmethod
     def headers() -> Mapping[str, str]:

@@ -36,6 +36,7 @@ RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may sp
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
 NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
 ERROR_BODY_BYTES = 64_000
+WEB_PAGE = "text/html"  # no endpoint answers so; what it says must not pass for rows that cannot be read
 UNLIMITED = 10**9
 
 KEY_HELP = (
@@ -157,6 +158,9 @@ class Attempts(ErrorHandler, BackoffStrategy):
         if not isinstance(response_or_exception, requests.Response):
             return self._unanswered(response_or_exception)
         if response_or_exception.status_code == requests.codes.ok:
+            if response_or_exception.headers.get("Content-Type", "").lower().startswith(WEB_PAGE):
+                response_or_exception.close()
+                return self._again("a web page came in the place of data, from a proxy or login page", reachable=False)
             return self._received(response_or_exception)
         return self._refused(response_or_exception)
 
@@ -234,7 +238,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
         elif self._failed >= (max(self._tries, TRIES) if reachable else UNREACHABLE_TRIES):
             raise self._transient_error(
                 f"failed {self._failed} times; the last time {trouble}. "
-                "Iterable or the network on the way may be down: the next sync continues from the saved state.",
+                "Iterable or the network on the way may be down. If another try ends at the same place, report that to "
+                "Iterable's support.",
                 detail or trouble,
             )
         return self._retry(trouble)
@@ -279,20 +284,13 @@ class Attempts(ErrorHandler, BackoffStrategy):
         return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.transient_error)
 
 
-class TableError(AirbyteTracedException):
-    """An error of one table; the CDK's summary of failed tables, which names the table, quotes its sentence."""
-
-    def __repr__(self) -> str:
-        return str(self.message).partition(": ")[2]
-
-
-class DiskError(TableError):
+class DiskError(AirbyteTracedException):
     """The error for a temporary folder that takes no more."""
 
 
 def failure(table: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:
     """An error of ``table`` as the platform shows it: ``sentence`` to people, ``detail`` beside it."""
-    return TableError(
+    return AirbyteTracedException(
         message=f"{table}: {sentence}",
         internal_message=detail,
         failure_type=kind,
@@ -316,7 +314,7 @@ def refused_key_error(table: str, answer: str) -> AirbyteTracedException:
     """The error of ``table`` for a key that Iterable refuses everywhere."""
     return failure(
         table,
-        f"not read: Iterable refused the API key ({answer}). {KEY_HELP} The saved state stays as it was.",
+        f"not read: Iterable refused the API key ({answer}). {KEY_HELP}",
         answer,
         FailureType.config_error,
     )
@@ -335,8 +333,7 @@ def disk_error(table: str, error: OSError) -> DiskError:
     """The error for a temporary folder that takes no more."""
     return DiskError(
         message=f"{table}: no room to spool an answer in {tempfile.gettempdir()}: {error.strerror or error}. Free disk "
-        "space there, or set $TMPDIR to another folder, or lower ITERABLE_SPOOL_MEGABYTES. Nothing of the window was "
-        "delivered; the saved state stays before it.",
+        "space there, or set $TMPDIR to another folder, or lower ITERABLE_SPOOL_MEGABYTES.",
         internal_message=repr(error),
         failure_type=FailureType.transient_error,
         stream_descriptor=StreamDescriptor(name=table),

@@ -74,23 +74,21 @@ class Progress:
         self.remarks.append(text)
         logger.warning("%s: %s", self._table, text)
 
-    def summary(self, *, complete: bool, saved: str | None = None) -> None:
-        """Log what became of the table; of one that stopped, also the moment up to which it is saved, if any."""
-        ending = f"the next sync goes on from {saved}" if saved else "the next sync begins anew"
+    def summary(self, resumption: str = "") -> None:
+        """Log what became of the table; of one that stopped, ``resumption`` tells from where another try goes on."""
         logger.log(
-            logging.INFO if complete else logging.WARNING,
+            logging.WARNING if resumption else logging.INFO,
             "%s: %s: %s%s in %d request%s, %s%s%s",
             self._table,
-            "complete" if complete else "STOPPED before its end",
+            "STOPPED before its end" if resumption else "complete",
             counted(self.rows),
             f", {volume(self.bytes)}" if self.bytes else "",
             self._requests,
             "" if self._requests == 1 else "s",
             duration(time.monotonic() - self._began),
-            "" if complete else f"; {ending}",
+            f"; another try goes on from {resumption}" if resumption else "",
             "".join(f"; {remark}" for remark in self.remarks),
         )
-
         if self.names:
             named = [f"{name} {count:,}" for name, count in self.names.most_common(NAMES_TOLD)]
             others = len(self.names) - len(named)

@@ -29,6 +29,7 @@ PATIENCE_SECONDS = 7  # with a destination that does not read, once the process 
 # What the CDK logs of each table and each retry, which other lines tell better.
 CHATTER = (
     "Backing off ",
+    "During the sync, the following ",
     "Setting state of ",
     "Status code: ",
     "UserDefinedBackoffException: ",
@@ -39,6 +40,8 @@ CHATTER = (
     "SourceIterable runtimes",
     "Syncing stream",
 )
+
+logger = logging.getLogger("airbyte")
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -115,8 +118,15 @@ def answer(arguments: list[str]) -> None:
             internal_message="no command",
             failure_type=FailureType.config_error,
         )
-    with closing(entrypoint.lines(parsed)) as lines:
-        output.write(lines)
+    try:
+        with closing(entrypoint.lines(parsed)) as lines:
+            output.write(lines)
+    finally:
+        if output.ending:
+            logger.warning(
+                "The sync was told to end (SIGTERM): it was cancelled, or took longer than it may. What the STATE "
+                "messages tell is saved, and another try goes on from there."
+            )
 
 
 def log_to(stream: TextIO) -> None:
@@ -132,17 +142,20 @@ def _without_noise(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, AirbyteTracedException) and error.message:
         record.msg, record.args, record.exc_info = error.message, (), None
-    told_again = record.levelno < logging.ERROR and str(record.msg).startswith("During the sync, the following")
-    return not told_again and not str(record.msg).startswith(CHATTER)
+    return record.levelno >= logging.ERROR or not str(record.msg).startswith(CHATTER)
 
 
 class Output:
-    """Where messages leave: each time whole lines in one `write` call, since other threads log to the same stream."""
+    """Where messages leave: each time whole lines in one `write` call, since other threads log to the same stream.
+
+    Attributes:
+        ending: Whether the process was asked to end.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._writing = False
-        self._ending = False
+        self.ending = False
 
     def write(self, lines: Iterable[bytes]) -> None:
         """Write ``lines`` until there are no more, or the process is asked to end."""
@@ -151,13 +164,13 @@ class Output:
             self._out.write(some)
             self._out.flush()
             self._writing = False
-            if self._ending:
+            if self.ending:
                 sys.exit(TERMINATED)
 
     def end(self, signal_number: int, frame: FrameType | None) -> None:
         """End tidily: after the lines that are being written, and at the latest when patience is at its end."""
         signal.signal(signal.SIGALRM, lambda *_: os._exit(TERMINATED))
         signal.alarm(PATIENCE_SECONDS)
-        self._ending = True
+        self.ending = True
         if not self._writing:
             sys.exit(TERMINATED)

@@ -29,9 +29,11 @@ from source_iterable.config import DIRECT, JOBS, Config
 from source_iterable.downloads import Downloads
 from source_iterable.errors import Answer, key_error
 from source_iterable.jobs import Jobs
+from source_iterable.outcome import unfinished
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.base import AheadStream
 from source_iterable.streams.export import ExportStream
+from source_iterable.streams.missing import Missing
 
 REFUSED = {requests.codes.unauthorized, requests.codes.forbidden}
 CHECK_SILENCE_SECONDS = 20.0
@@ -39,8 +41,6 @@ CHECK_SILENCE_SECONDS = 20.0
 
 class SourceIterable(AbstractSource):
     """Iterable, as a source of tables."""
-
-    raise_exception_on_missing_stream = True  # a table that is gone is no success
 
     def __init__(self, *, in_batches: bool = False) -> None:
         """Make a source; ``in_batches`` only where the messages are written as run.py does."""
@@ -128,11 +128,12 @@ class SourceIterable(AbstractSource):
         api = Api(parsed)
         api.learn_time()
         selected = {configured.stream.name: configured for configured in catalog.streams}
-        tables = {table.name: table for table in (table(parsed, api, None) for table in STREAMS)}
-        for name, configured in selected.items():
-            if name in tables:
-                tables[name].configured = configured
-        ahead = [table for name in selected if isinstance(table := tables.get(name), AheadStream)]
+        offered = {table.name: table for table in (table(parsed, api, None) for table in STREAMS)}
+        tables = [offered.get(name) or Missing(parsed, api, configured) for name, configured in selected.items()]
+        for table in tables:
+            table.configured = selected[table.name]
+            table.in_batches = self._in_batches
+        ahead = [table for table in tables if isinstance(table, AheadStream)]
         states = ConnectorStateManager(state=state)
         downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
         by_job = parsed.export_method != DIRECT and any(isinstance(table, ExportStream) for table in ahead)
@@ -141,17 +142,17 @@ class SourceIterable(AbstractSource):
             table.downloads = downloads
             if isinstance(table, ExportStream):
                 table.jobs = jobs
-        for table in tables.values():
-            table.in_batches = self._in_batches
         if "users" in selected:
             logger.info(
                 "users: profiles last updated before %s are not read.",
                 timestamps.formatted(parsed.start_date),
             )
-        self._reading = list(tables.values())
+        self._reading = tables
         try:
             downloads.start()
             yield from super().read(logger, config, catalog, state)
+        except AirbyteTracedException as error:
+            raise unfinished(tables) or error from None
         finally:
             downloads.stop()
             if jobs is not None:

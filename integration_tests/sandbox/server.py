@@ -173,7 +173,8 @@ def _instead(fault: Fault, endpoint: str) -> Reply:
     if fault.body_bytes:
         return Reply(status, bodies.with_long_line([], fault.body_bytes), headers=headers, chunked=True)
     if fault.body is not None:
-        return Reply(status, [fault.body.encode()], "text/plain; charset=utf-8", headers)
+        kind = HTML if fault.body.startswith("<") else "text/plain; charset=utf-8"
+        return Reply(status, [fault.body.encode()], kind, headers)
     error = status_error(status, endpoint)
     return Reply(status, [error.encode()], HTML, headers) if isinstance(error, str) else _error(error, headers)
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import requests
-from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteStream, DestinationSyncMode, FailureType, SyncMode
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    FailureType,
+    SyncMode,
+    Type,
+)
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
 from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
+from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns
 from source_iterable.api import Api
@@ -30,6 +39,15 @@ from source_iterable.spool import UnusableBodyError
 Slice = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """Why a read of a table stopped before its end: a sentence, its kind, and from where another try goes on."""
+
+    cause: str
+    kind: FailureType
+    resumption: str
+
+
 class IterableStream(HttpStream, ABC):
     """A table: an endpoint whose answer holds rows under one key.
 
@@ -38,6 +56,7 @@ class IterableStream(HttpStream, ABC):
         records_key: The key of the answer that holds the rows.
         rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
         configured: What the user selected; None outside a read.
+        stopped: Why a read of it stopped before its end; None if it did not.
         in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
     """
 
@@ -47,6 +66,7 @@ class IterableStream(HttpStream, ABC):
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
     in_batches = False
+    stopped: Stopped | None = None
 
     def __init__(
         self,
@@ -162,14 +182,54 @@ class IterableStream(HttpStream, ABC):
     ) -> Iterator[StreamData | AirbyteMessage]:
         """Read the table as the CDK does, and tell at the end what became of it."""
         self.progress.begin()
+        resumption = self._resumption(stream_state)
         complete = False
         try:
-            yield from super().read(
+            self.require_readable()
+            for message in super().read(
                 configured_stream, logger, slice_logger, stream_state, state_manager, internal_config
-            )
+            ):
+                yield message
+                if isinstance(message, AirbyteMessage) and message.type is Type.STATE:
+                    resumption = self._resumption(self._state)
             complete = True
+        except AirbyteTracedException as error:
+            self._stop(error, resumption)
+            raise
+        except Exception as error:
+            defect = failure(
+                self.name,
+                f"stopped by a defect of this connector ({type(error).__name__}). Report this with the log of the "
+                "sync.",
+                type(error).__name__,
+                FailureType.system_error,
+            )
+            self._stop(defect, resumption)
+            raise defect from error
         finally:
-            self.progress.summary(complete=complete, saved=self.saved)
+            self.progress.summary("" if complete else resumption)
+
+    def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
+        self.stopped = Stopped(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
+        error.message = f"{error.message} Another try goes on from {resumption}."
+
+    def _resumption(self, state: Mapping[str, Any]) -> str:
+        """From where another try goes on, as ``state`` tells; a moment that begins with a year is believed."""
+        names = ("settled", *self._wrapped_cursor_field()) if self.is_resumable else ()
+        moments = (str(state.get(name)) for name in names)
+        return next((moment for moment in moments if moment[:4].isdigit()), "its beginning")
+
+    def require_readable(self) -> None:
+        """Raise if the table cannot be read as the configured catalog has it."""
+        properties = self.configured.stream.json_schema.get("properties") if self.configured else None
+        if properties is not None and not isinstance(properties, Mapping):
+            raise failure(
+                self.name,
+                "'properties' of this table's json_schema in the configured catalog is no JSON object. "
+                "Take the table's schema from what discover prints.",
+                "unreadable catalog",
+                FailureType.config_error,
+            )
 
     @property
     def appends(self) -> bool:
@@ -196,13 +256,6 @@ class IterableStream(HttpStream, ABC):
             FailureType.config_error,
         )
 
-    @property
-    def saved(self) -> str | None:
-        """From when the next sync goes on, as the state tells; None without one that begins with a year."""
-        names = ("settled", *self._wrapped_cursor_field())
-        moments = (str(self._state.get(name)) for name in names)
-        return next((moment for moment in moments if moment[:4].isdigit()), None)
-
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is cached as well
         """The table's columns."""
         return self.schema
@@ -217,14 +270,6 @@ class IterableStream(HttpStream, ABC):
         """The columns that records may have: the selected ones, always the key and the cursor among them."""
         own = columns.properties(self.name)
         selected = self.configured.stream.json_schema.get("properties") if self.configured else None
-        if selected is not None and not isinstance(selected, Mapping):
-            raise failure(
-                self.name,
-                "'properties' of this table's json_schema in the configured catalog is no JSON object. "
-                "Take the table's schema from what discover prints.",
-                "unreadable catalog",
-                FailureType.config_error,
-            )
         if not selected:
             return Columns(own)
         offered: Mapping[str, Any] = {

@@ -50,7 +50,7 @@ class ListUsers(AheadStream):
         try:
             return identifies_by_email(profile_fields(self))
         except AirbyteTracedException as error:
-            if error.failure_type is not FailureType.config_error or self.api.key_revoked:
+            if error.failure_type is not FailureType.config_error or self.api.key_refusal:
                 raise
             return True
 

@@ -47,7 +47,7 @@ class Users(ExportStream):
         try:
             return profile_fields(self)
         except AirbyteTracedException as error:
-            if error.failure_type is not FailureType.config_error or self.api.key_revoked:
+            if error.failure_type is not FailureType.config_error or self.api.key_refusal:
                 raise
             self.logger.warning(
                 "%s: the key may not ask for the project's profile fields (%s): only the documented columns are "

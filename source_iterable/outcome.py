@@ -1,0 +1,34 @@
+"""How a read ends: which tables stopped before their end, why, and from where another try goes on, in one error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable.streams import IterableStream
+
+# The platform tries no more after a config_error, so this counts last: one table that another try can help is enough.
+PRECEDENCE = (FailureType.transient_error, FailureType.system_error, FailureType.config_error)
+
+
+def unfinished(tables: Sequence[IterableStream]) -> AirbyteTracedException | None:
+    """The error of a read of ``tables``, each cause told once; None if all came to their end."""
+    causes: dict[str, list[str]] = {}
+    kinds: set[FailureType] = set()
+    for table in tables:
+        if table.stopped is not None:
+            causes.setdefault(table.stopped.cause, []).append(f"{table.name} ({table.stopped.resumption})")
+            kinds.add(table.stopped.kind)
+    if not causes:
+        return None
+    stopped = sum(map(len, causes.values()))
+    others = f"; the other {len(tables) - stopped} are complete" if stopped < len(tables) else ""
+    told = "\n".join(f"{', '.join(names)}: {cause}" for cause, names in causes.items())
+    return AirbyteTracedException(
+        message=f"{stopped} of {len(tables)} tables stopped before the end{others}. In brackets: from where another "
+        f"try goes on.\n{told}",
+        internal_message="tables stopped before their end",
+        failure_type=next(kind for kind in PRECEDENCE if kind in kinds),
+    )

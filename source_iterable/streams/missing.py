@@ -1,0 +1,39 @@
+"""A table that the configured catalog selects and this version does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType
+
+from source_iterable.api import Api
+from source_iterable.config import Config
+from source_iterable.errors import failure
+from source_iterable.streams.base import IterableStream
+
+
+class Missing(IterableStream):
+    """What stands for it in a read, so that its failure is told as others are."""
+
+    endpoint = ""
+    primary_key = None
+
+    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream) -> None:
+        self.name = configured.stream.name
+        super().__init__(config, api, configured)
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        """What the catalog says of it."""
+        return self.configured.stream.json_schema if self.configured else {}
+
+    def require_readable(self) -> None:
+        """Raise, whatever the catalog says."""
+        raise failure(
+            self.name,
+            "there is no such table in this version. Refresh the source's schema, and leave this table out.",
+            "no such table",
+            FailureType.config_error,
+        )
