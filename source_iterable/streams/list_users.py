@@ -36,7 +36,10 @@ class ListUsers(AheadStream):
         if not self._identifies_by_email():
             self._params = {"preferUserId": "true"}
         response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
-        ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
+        try:
+            ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
+        except ValueError as error:
+            raise self.unexpected("a list whose id is no number") from error
         rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
         self.logger.info(
             "%s: %d lists, one request each; at %g requests a minute that takes %s at the least.",

@@ -1,0 +1,49 @@
+"""Answers that are not as documented: the table says so in a sentence, its state stays, the others are read."""
+
+import pytest
+
+from integration_tests.sandbox import Fault, Sandbox
+from integration_tests.sync import catalog_here, configured, read_here
+
+ANSWERS = [
+    ("channels", "channels", "[]", "no JSON object"),
+    ("channels", "channels", "{", "no JSON object"),
+    ("channels", "channels", "{}", "no list of objects under 'channels'"),
+    ("channels", "channels", '{"channels":[1]}', "no list of objects under 'channels'"),
+    ("campaigns", "campaigns", '{"campaigns":[{"name":"spring"}]}', "an object without 'id' under 'campaigns'"),
+    ("campaign_metrics", "campaigns", '{"campaigns":[{"id":"seven"}]}', "a campaign whose id is no number"),
+    ("campaign_metrics", "campaigns/metrics", "", "no header with id"),
+    ("campaign_metrics", "campaigns/metrics", "id,opens\nseven,1\n", "a row without id"),
+    ("experiment_metrics", "experiments", '{"experiments":[{"id":"seven"}]}', "an experiment whose id is no number"),
+    ("list_users", "lists", '{"lists":[{"id":"seven"}]}', "a list whose id is no number"),
+    ("user_fields", "users/getFields", '{"fields":[]}', "no object under 'fields'"),
+    ("forgotten_users", "users/forgotten", '{"hashedEmails":7}', "no list under 'hashedEmails'"),
+    ("metadata", "metadata", '{"results":[{}]}', "an object without 'name' under 'results'"),
+    ("metadata", "metadata/*/*", '{"key":"another"}', "another key than the one that was asked for"),
+    ("metadata", "metadata", '{"results":[],"nextMarker":"on and on"}', "a next page that was read before"),
+    (
+        "snippets",
+        "snippets",
+        '{"snippets":[],"nextPageUrl":"/api/snippets?page=2"}',
+        "a next page that was read before",
+    ),
+]
+
+
+@pytest.mark.parametrize(("table", "endpoint", "body", "trouble"), ANSWERS)
+def test_given_an_answer_that_is_not_documented_when_synced_then_the_table_says_what_it_holds(
+    sandbox: Sandbox, table: str, endpoint: str, body: str, trouble: str
+) -> None:
+    catalog = configured(catalog_here(sandbox), (table, "message_types"))
+    sandbox.faults.add(Fault(kind="status", status=200, endpoint=endpoint, body=body, times=None))
+
+    output = read_here(sandbox, catalog)
+
+    (error,) = output.errors
+    assert error["message"] == (
+        f"{table}: Iterable's answer holds {trouble}, which is not as documented. "
+        "Report this with the log of the sync. Another try goes on from its beginning."
+    )
+    assert error["failure_type"] == "system_error"
+    assert output.records(table) == []
+    assert output.statuses("message_types")[-1] == "COMPLETE"
