@@ -1,6 +1,8 @@
 # Airbyte's base for Python connectors. Any image with Python 3.10 to 3.14 serves as well:
 #   docker build --build-arg BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm .
-ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.1@sha256:a268b44c733ae699a60f5fbc06a324945dba98945c6e2ab7f8609f2f895b0d28
+# It has a FROM line of its own because Dependabot reads those, and no ARG.
+ARG BASE_IMAGE=airbyte-base
+FROM docker.io/airbyte/python-connector-base:4.1.1@sha256:a268b44c733ae699a60f5fbc06a324945dba98945c6e2ab7f8609f2f895b0d28 AS airbyte-base
 
 FROM ${BASE_IMAGE} AS builder
 

@@ -2,9 +2,12 @@
 
 They run from `unit_tests/test_standard.py`, and from a file that `airbyte-cdk connector test` writes. Both
 find the settings in acceptance-test-config.yml, whose key opens the sandbox that is started here for them.
+
+Where the environment variable CI is set, a test of an image, Airbyte's or ours, fails if it finds no Docker engine.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -33,6 +36,17 @@ def _airbytes_tests_ask_the_sandbox(request: pytest.FixtureRequest, monkeypatch:
             monkeypatch.setenv(name, value)
         if request.node.get_closest_marker("image_tests"):
             _containers_ask_it_too(variables, monkeypatch)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test of an image that would be skipped before it begins, where CI is set."""
+    try:
+        yield
+    except pytest.skip.Exception as skipped:
+        if os.environ.get("CI") and item.get_closest_marker("image_tests"):
+            raise pytest.fail.Exception(str(skipped), pytrace=False) from None
+        raise
 
 
 def _containers_ask_it_too(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Whether the tree can be released: its files tell one version, and the lock files fit pyproject.toml.
+"""Whether the tree can be released: its files agree on versions and dates, and the lock files fit pyproject.toml.
 
 ``python -m scripts.release_check [--tag v1.2.3]`` names every disagreement and ends with exit code 1 if there is one.
 It asks nothing of the network: a lock file fits if it holds every package that pyproject.toml asks for, in a version
@@ -22,7 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 CHANGELOG = "CHANGELOG.md"
 PAGE = "docs/iterable.md"
+UNRELEASED = "Unreleased"
+"""The heading of what the next release will bring: until then it needs neither date nor row."""
+
 RUNTIME, BUILD, DEVELOPMENT = "requirements.lock", "requirements-build.lock", "requirements-dev.lock"
+CLIENTS = "requirements-clients.lock"
 
 Project = Mapping[str, Any]
 Pins = dict[str, set[str]]
@@ -31,7 +35,10 @@ Pins = dict[str, set[str]]
 
 def problems(root: Path, tag: str | None = None) -> list[str]:
     """Every disagreement in the tree below ``root``, a sentence each; none if it can be released as ``tag``."""
-    return [*version_problems(root, tag), *changelog_problems(root), *lock_problems(root)]
+    found = [*version_problems(root, tag), *changelog_problems(root), *lock_problems(root)]
+    if re.search(rf"(?m)^## \[?{UNRELEASED}\b", read(root, CHANGELOG)):
+        found.append(f"{CHANGELOG}: an entry is called {UNRELEASED}. Give it the version and a date.")
+    return found
 
 
 # Versions
@@ -47,40 +54,47 @@ def version_problems(root: Path, tag: str | None = None) -> Iterator[str]:
     told = {
         "metadata.yaml: dockerImageTag": str(metadata["dockerImageTag"]),
         "Dockerfile: the label io.airbyte.version": first(r'io\.airbyte\.version="(.*?)"', dockerfile),
-        f"{CHANGELOG}: the top entry": top_of_changelog(root)[0],
-        f"{PAGE}: the top row of the changelog": top_of_page(root)[0],
+        f"{CHANGELOG}: the top entry": next(iter(entries(root)), ""),
+        f"{PAGE}: the top row of the changelog": next(iter(rows(root)), ""),
     }
     if tag is not None:
         told["The tag"] = tag.removeprefix("v")
     for where, other in told.items():
         if other != version:
             yield f"{where} is {other or 'missing'}, and the version in pyproject.toml is {version}."
-    base = first(r"(?m)^ARG BASE_IMAGE=(\S+)", dockerfile)
+    stage = first(r"(?m)^ARG BASE_IMAGE=(\S+)", dockerfile)
+    base = first(rf"(?m)^FROM (\S+) AS {re.escape(stage)}$", dockerfile)
     if base != metadata["connectorBuildOptions"]["baseImage"]:
-        yield f"Dockerfile: BASE_IMAGE is {base or 'missing'}, and metadata.yaml names another baseImage."
+        yield f"Dockerfile: the base image is {base or 'missing'}, and metadata.yaml names another baseImage."
 
 
 def changelog_problems(root: Path) -> Iterator[str]:
-    """Where the changelogs tell no date of the release, or two."""
-    here, there = top_of_changelog(root)[1], top_of_page(root)[1]
-    for where, day in ((CHANGELOG, here), (PAGE, there)):
-        if not is_day(day):
-            yield f"{where}: the top entry of the changelog has no date of the form 2026-01-31."
-    if is_day(here) and is_day(there) and here != there:
-        yield f"{PAGE}: the release is dated {there}, and {CHANGELOG} dates it {here}."
+    """Where one changelog lacks a version of the other, or tells no date of it, or another."""
+    here, there = entries(root), rows(root)
+    for version in here | there:
+        if version not in there:
+            yield f"{PAGE}: the changelog has no row for {version}, which has an entry in {CHANGELOG}."
+        elif version not in here:
+            yield f"{CHANGELOG}: there is no entry for {version}, which has a row in {PAGE}."
+        elif is_day(here[version]) and is_day(there[version]) and here[version] != there[version]:
+            yield f"{PAGE}: {version} is dated {there[version]}, and {CHANGELOG} dates it {here[version]}."
+    for where, days in ((CHANGELOG, here), (PAGE, there)):
+        for version, day in days.items():
+            if not is_day(day):
+                yield f"{where}: {version} has no date of the form 2026-01-31."
 
 
-def top_of_changelog(root: Path) -> tuple[str, str]:
-    """Version and date of the first entry of the changelog, as they are written there."""
-    heading = re.search(r"(?m)^## \[(.+?)\](?: - (\S+))?", read(root, CHANGELOG))
-    return (heading[1], heading[2] or "") if heading else ("", "")
+def entries(root: Path) -> dict[str, str]:
+    """The versions of the changelog, the newest first, with their dates as they are written there."""
+    found = dict(re.findall(r"(?m)^## \[?(.+?)\]?(?: - (\S+))?$", read(root, CHANGELOG)))
+    found.pop(UNRELEASED, None)
+    return found
 
 
-def top_of_page(root: Path) -> tuple[str, str]:
-    """Version and date of the first row of the changelog in the page for users."""
+def rows(root: Path) -> dict[str, str]:
+    """The same of the changelog in the page for users."""
     _, _, below = read(root, PAGE).partition("\n## Changelog\n")
-    row = re.search(r"(?m)^\| *(\d[^| ]*) *\| *([^| ]*) *\|", below)
-    return (row[1], row[2]) if row else ("", "")
+    return dict(re.findall(r"(?m)^\| *(\d[^| ]*) *\| *([^| ]*) *\|", below))
 
 
 def is_day(text: str) -> bool:
@@ -102,6 +116,7 @@ def lock_problems(root: Path) -> Iterator[str]:
         RUNTIME: runtime,
         BUILD: [*settings["build-system"]["requires"], *group(settings, "build")],
         DEVELOPMENT: [*runtime, *group(settings, "dev")],
+        CLIENTS: [*runtime, *group(settings, "clients")],
     }
     locks = {name: pins(read(root, name)) for name in asked}
     for name, requirements in asked.items():
@@ -166,7 +181,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     for problem in found:
         sys.stderr.write(f"{problem}\n")
     if not found:
-        version, day = top_of_changelog(root)
+        version, day = next(iter(entries(root).items()))
         sys.stdout.write(f"{version} of {day} can be released: versions, dates and lock files agree.\n")
     return 1 if found else 0
 

@@ -1,11 +1,11 @@
 """`make release-check` finds every disagreement, and names it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from scripts.release_check import ROOT, lock_problems, main, problems
+from scripts.release_check import ROOT, changelog_problems, lock_problems, main, problems, version_problems
 
 FILES = {
     "pyproject.toml": """\
@@ -17,6 +17,7 @@ FILES = {
         [dependency-groups]
         build = ["editables>=0.5"]
         tests = ["PyYAML>=6"]
+        clients = ["airbyte>=0.71", { include-group = "tests" }]
         dev = ["ruff", { include-group = "build" }, { include-group = "tests" }]
         """,
     "metadata.yaml": """\
@@ -25,7 +26,9 @@ FILES = {
           connectorBuildOptions: {baseImage: "example.org/base:1@sha256:abc"}
         """,
     "Dockerfile": """\
-        ARG BASE_IMAGE=example.org/base:1@sha256:abc
+        ARG BASE_IMAGE=a-base
+        FROM example.org/base:1@sha256:abc AS a-base
+        FROM ${BASE_IMAGE}
         LABEL io.airbyte.name="airbyte/source-iterable" \\
               io.airbyte.version="1.2.3"
         """,
@@ -68,6 +71,12 @@ FILES = {
         orjson==3.11.0 ; python_full_version >= '3.11'
         pyyaml==6.0.3
         ruff==0.17.6
+        """,
+    "requirements-clients.lock": """\
+        airbyte==0.71.3
+        airbyte-cdk==7.3.0
+        orjson==3.11.0
+        pyyaml==6.0.1
         """,
 }
 
@@ -139,27 +148,48 @@ def test_given_a_tree_in_which_all_agrees_when_checked_then_it_can_be_released(
         ),
         (
             "Dockerfile",
-            "BASE_IMAGE=example.org/base:1",
-            "BASE_IMAGE=example.org/base:2",
-            "Dockerfile: BASE_IMAGE is example.org/base:2@sha256:abc, and metadata.yaml names another baseImage.",
+            "FROM example.org/base:1",
+            "FROM example.org/base:2",
+            "Dockerfile: the base image is example.org/base:2@sha256:abc, and metadata.yaml names another baseImage.",
         ),
         (
-            "CHANGELOG.md",
-            " - 2026-01-31",
-            "",
-            "CHANGELOG.md: the top entry of the changelog has no date of the form 2026-01-31.",
+            "Dockerfile",
+            "ARG BASE_IMAGE=a-base",
+            "ARG BASE_IMAGE=example.org/base:1@sha256:abc",
+            "Dockerfile: the base image is missing, and metadata.yaml names another baseImage.",
         ),
         (
-            "CHANGELOG.md",
-            "2026-01-31",
-            "2026-02-30",
-            "CHANGELOG.md: the top entry of the changelog has no date of the form 2026-01-31.",
+            "metadata.yaml",
+            "base:1@sha256:abc",
+            "base:1@sha256:abd",
+            "Dockerfile: the base image is example.org/base:1@sha256:abc, and metadata.yaml names another baseImage.",
         ),
+        ("CHANGELOG.md", " - 2026-01-31", "", "CHANGELOG.md: 1.2.3 has no date of the form 2026-01-31."),
+        ("CHANGELOG.md", "2026-01-31", "2026-02-30", "CHANGELOG.md: 1.2.3 has no date of the form 2026-01-31."),
+        ("docs/iterable.md", "2026-01-01", "", "docs/iterable.md: 1.2.2 has no date of the form 2026-01-31."),
         (
             "docs/iterable.md",
             "2026-01-31",
             "2026-01-30",
-            "docs/iterable.md: the release is dated 2026-01-30, and CHANGELOG.md dates it 2026-01-31.",
+            "docs/iterable.md: 1.2.3 is dated 2026-01-30, and CHANGELOG.md dates it 2026-01-31.",
+        ),
+        (
+            "docs/iterable.md",
+            "2026-01-01",
+            "2026-01-02",
+            "docs/iterable.md: 1.2.2 is dated 2026-01-02, and CHANGELOG.md dates it 2026-01-01.",
+        ),
+        (
+            "CHANGELOG.md",
+            "## [1.2.2]",
+            "## [0.0.9] - 2026-11-01\n\n## [1.2.2]",
+            "docs/iterable.md: the changelog has no row for 0.0.9, which has an entry in CHANGELOG.md.",
+        ),
+        (
+            "CHANGELOG.md",
+            "## [1.2.2] - 2026-01-01\n",
+            "",
+            "CHANGELOG.md: there is no entry for 1.2.2, which has a row in docs/iterable.md.",
         ),
         (
             "pyproject.toml",
@@ -186,6 +216,18 @@ def test_given_a_tree_in_which_all_agrees_when_checked_then_it_can_be_released(
             "requirements-dev.lock: PyYAML 6.0.3 is not >=6.1. Run `make lock`.",
         ),
         (
+            "requirements-clients.lock",
+            "airbyte==0.71.3",
+            "airbyte==0.70.0",
+            "requirements-clients.lock: airbyte 0.70.0 is not >=0.71. Run `make lock`.",
+        ),
+        (
+            "requirements-clients.lock",
+            "orjson==3.11.0",
+            "orjson==4.0.0",
+            "requirements-clients.lock: orjson 4.0.0 is not <4,>=3.10. Run `make lock`.",
+        ),
+        (
             "requirements-dev.lock",
             "airbyte-cdk==7.1.0",
             "airbyte-cdk==7.2.0",
@@ -207,13 +249,11 @@ def test_given_another_tag_when_checked_then_it_is_named(tree: Path) -> None:
     assert problems(tree, "v1.2.4") == ["The tag is 1.2.4, and the version in pyproject.toml is 1.2.3."]
 
 
-def test_given_an_entry_that_is_not_released_when_checked_then_it_is_named(tree: Path, edit: Edit) -> None:
+def test_given_an_entry_that_is_not_released_when_checked_then_only_a_release_minds(tree: Path, edit: Edit) -> None:
     edit("CHANGELOG.md", "## [1.2.3]", "## [Unreleased]\n\n## [1.2.3]")
 
-    assert problems(tree) == [
-        "CHANGELOG.md: the top entry is Unreleased, and the version in pyproject.toml is 1.2.3.",
-        "CHANGELOG.md: the top entry of the changelog has no date of the form 2026-01-31.",
-    ]
+    assert problems(tree) == ["CHANGELOG.md: an entry is called Unreleased. Give it the version and a date."]
+    assert [*version_problems(tree), *changelog_problems(tree)] == []
 
 
 def test_given_a_version_of_another_form_when_checked_then_it_is_named(tree: Path, edit: Edit) -> None:
@@ -223,5 +263,6 @@ def test_given_a_version_of_another_form_when_checked_then_it_is_named(tree: Pat
     assert problems(tree) == ["pyproject.toml: the version is '1.2.3rc1', which is not of the form 1.2.3."]
 
 
-def test_the_lock_files_of_this_tree_fit_its_pyproject() -> None:
-    assert list(lock_problems(ROOT)) == []
+@pytest.mark.parametrize("found", [version_problems, changelog_problems, lock_problems])
+def test_this_tree_has_no(found: Callable[[Path], Iterator[str]]) -> None:
+    assert list(found(ROOT)) == []
