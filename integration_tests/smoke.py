@@ -46,7 +46,7 @@ def rows(output: Output) -> Counter[str]:
 def differences(command: str) -> list[str]:
     """In what ``command`` differs from this checkout, a sentence each."""
     with Sandbox(start=START, now=NOW, rate_scale=10_000) as sandbox:
-        config = settings(sandbox)
+        config = settings(sandbox, export_method="automatic")
         catalog = run(sandbox, "discover", config=config).of("CATALOG")[0]
         documents: dict[str, dict[str, Any]] = {
             "spec": {},

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import TABLES, assert_exact
+from integration_tests.all_tables import TABLES
+from integration_tests.expected import assert_exact
 from integration_tests.sandbox import Sandbox
 from integration_tests.sync import NOW, ROOT, START, Output, configured, discover, environment, run, settings
 
@@ -74,7 +75,8 @@ def catalog(project: Sandbox) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def from_source(project: Sandbox, catalog: dict[str, Any]) -> Output:
-    return run(project, "read", config=settings(project), catalog=configured(catalog))
+    config = settings(project, export_method="automatic")
+    return run(project, "read", config=config, catalog=configured(catalog, TABLES))
 
 
 @pytest.fixture(params=USERS.values(), ids=USERS)
@@ -123,13 +125,15 @@ def test_given_the_image_when_read_then_the_rows_and_states_of_the_source_tree(
 ) -> None:
     discovered = in_image("discover", config=settings(project)).of("CATALOG")
 
-    output = in_image("read", config=settings(project), catalog=configured(discovered[0]))
+    config = settings(project, export_method="automatic")
+    output = in_image("read", config=config, catalog=configured(discovered[0], TABLES))
 
     assert discovered == [catalog]
     assert output.exit_code == 0, output.stderr
     assert not output.errors
+    assert [stream["name"] for stream in catalog["streams"]] == list(TABLES)
     for table in TABLES:
-        assert output.statuses(table) == ["STARTED", "RUNNING", "COMPLETE"]
+        assert output.statuses(table) == ["STARTED", "RUNNING", "COMPLETE"], table
         assert output.states(table)[-1].keys() == from_source.states(table)[-1].keys()
         assert from_source.records(table)
         assert_exact(output.records(table), from_source.records(table), table)
