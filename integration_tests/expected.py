@@ -118,7 +118,7 @@ ADDED_TO = {
 }
 """The columns that the connector adds; a sent field of such a name goes into `dataFields`."""
 
-NOT_IN_THE_ID = {"itblInternal", "isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
+DERIVED = {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
 LEAST, MOST = -(2**63), 2**63 - 1
 
 
@@ -291,17 +291,15 @@ def event_id(data_type: str, row: Row) -> str:
     own = row.get("_id") if data_type in {"purchase", "customEvent"} else None
     if isinstance(own, str | int | float) and not isinstance(own, bool) and own != "":
         row = {"_id": str(own)}
-    covered = {name: value for name, value in row.items() if value is not None and not _is_left_out(name)}
+    sender_names_fields = data_type in {"purchase", "customEvent", "emailSubscribe"}
+    left_out = {"itblInternal"} if sender_names_fields else {"itblInternal", *DERIVED}
+    covered = {name: value for name, value in row.items() if value is not None and name.split(".")[0] not in left_out}
     leaves = _leaves(covered)
     form: Any = dict(leaves)
     if len(form) < len(leaves):  # a dotted name that stands twice: the row as it is
         form = {"\0clash": sorted(covered.items())}
     canonical = json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return blake2b(f"{data_type}\n{canonical}".encode(), digest_size=16).hexdigest()
-
-
-def _is_left_out(name: str) -> bool:
-    return name.split(".", maxsplit=1)[0] in NOT_IN_THE_ID
 
 
 def _leaves(nested: Row, prefix: str = "") -> list[tuple[str, Any]]:

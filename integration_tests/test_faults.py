@@ -449,7 +449,7 @@ def test_given_a_relative_next_page_when_synced_then_it_is_followed(
 
     output = sync(sandbox, "campaigns")
 
-    assert [one.params["page"] for one in sandbox.requests if one.endpoint == "campaigns"] == ["1", "2", "1"]
+    assert [one.params["page"] for one in sandbox.requests if one.endpoint == "campaigns"] == ["1", "2", "1", "1"]
     assert_exact(output.records("campaigns"), truth(sandbox, "campaigns"))
 
 
@@ -563,7 +563,7 @@ def test_given_an_unreadable_state_when_synced_then_that_table_says_what_to_do_a
     error = failure_of(output, table)
     assert error["failure_type"] == "config_error"
     assert f"'{cursor}'" in error["message"]
-    assert "Reset" in error["message"]
+    assert "Clear this table's data" in error["message"]
     for other in "email_open", "channels":
         assert_exact(output.records(other), truth(sandbox, other))
 

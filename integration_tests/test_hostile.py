@@ -1,6 +1,7 @@
 """Networks, servers and files that mean no good: what is promised holds, and what went wrong is said in a sentence."""
 
 import json
+import logging
 import socket
 import ssl
 import threading
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from airbyte_cdk.utils import AirbyteTracedException
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,7 +37,9 @@ from integration_tests.sync import (
     settings,
     sync,
 )
-from source_iterable import spool
+from source_iterable import SourceIterable, spool
+from source_iterable.api import Api
+from source_iterable.config import Config
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"
@@ -459,3 +464,40 @@ def test_given_settings_of_20_megabytes_when_checked_then_they_are_refused_in_a_
     (status,) = output.of("CONNECTION_STATUS")
     assert "'start_date'" in status["message"]
     assert len(status["message"]) < 1000
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"stream": {"stream_descriptor": {"name": "email_send"}, "stream_state": {}}},
+        {"type": "LEGACY", "data": {"email_send": {}}},
+        {"type": "STREAM", "data": {}},
+        {"type": "GLOBAL", "global": {"shared_state": {"a": 1}, "stream_states": []}},
+    ],
+)
+def test_given_a_state_of_another_kind_when_read_then_it_is_refused_and_not_passed_over(
+    tmp_path: Path, state: dict[str, Any]
+) -> None:
+    """Passed over, it would have everything read anew, and appended again."""
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps([state]))
+
+    with pytest.raises(AirbyteTracedException, match="does not hold saved states") as raised:
+        SourceIterable.read_state(str(file))
+
+    assert str(file) in str(raised.value.message)
+
+
+def test_given_a_large_redirect_when_synced_then_its_body_is_not_read(sandbox: Sandbox) -> None:
+    client = Api(Config.parse(settings(sandbox)))
+    redirect = requests.Response()
+    redirect.status_code, redirect.headers["Location"] = 302, "http://127.0.0.1:9/elsewhere"
+
+    assert client.session.get_redirect_target(redirect) is None
+    assert client.storage.get_redirect_target(redirect) is None
+
+
+def test_warnings_that_tell_whole_addresses_are_not_logged(sandbox: Sandbox) -> None:
+    Api(Config.parse(settings(sandbox)))
+
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

@@ -714,3 +714,17 @@ def test_given_a_table_that_fails_when_the_sync_ends_then_jobs_ahead_of_it_are_c
     assert output.statuses("email_send")[-1] == "INCOMPLETE"
     until(lambda: all(job.cancelled for job in own(sandbox)), "its job was left behind")
     assert not sandbox.jobs[0].cancelled
+
+
+def test_given_web_pages_in_the_place_of_jobs_when_synced_then_each_start_is_tried_once_and_rows_come_directly(
+    serve: Serve, waits: list[float]
+) -> None:
+    sandbox = serve()
+    sandbox.faults.add(Fault(kind="status", status=200, endpoint=BEGIN, body="<html>Sign in</html>", times=None))
+
+    output = by("automatic", sandbox, "email_send")
+
+    assert output.statuses("email_send")[-1] == "COMPLETE"
+    starts = [one.body for one in sandbox.requests if one.endpoint == BEGIN]
+    assert len(starts) == len(set(starts)) > 0
+    assert waits == []

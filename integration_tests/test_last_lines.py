@@ -112,11 +112,11 @@ FAILURES = {
         kind="status", status=500, endpoint=LISTS,
     ),
     "11 a redirect": export(
-        SYSTEM, "was answered with a redirect (HTTP 302)", "Check the region, and any proxy",
+        SYSTEM, "was answered with a redirect (HTTP 302)", "Check the data center (region), and any proxy",
         kind="redirect", location=ELSEWHERE,
     ),
     "11 a next page elsewhere": failure(
-        "campaigns", SYSTEM, "names a next page on another host", "Check the region, and any proxy",
+        "campaigns", SYSTEM, "names a next page on another host", "Check the data center (region), and any proxy",
         kind="next_page", location=ELSEWHERE, endpoint="campaigns",
     ),
     "11 an endless line": export(
@@ -159,7 +159,7 @@ def test_given_a_failure_when_synced_then_the_last_lines_say_all_that_one_needs(
     assert error["message"].endswith(f" Another try goes on from {failure.resumes}.")
     last = last_error(output)
     heading, told = last["message"].split("\n")
-    assert heading.startswith("1 of 5 tables stopped before the end; the other 4 are complete.")
+    assert heading.startswith("1 of 5 tables stopped before the end; all others are complete.")
     assert told.startswith(f"{failure.table} ({failure.resumes}): ")
     for text in (error["message"], told):
         assert failure.happened in text
@@ -297,3 +297,32 @@ def test_given_a_defect_when_synced_then_it_is_called_one_and_the_others_are_rea
     )
     assert error["failure_type"] == SYSTEM
     assert output.statuses("message_types")[-1] == "COMPLETE"
+
+
+STATES = {
+    "a state": ({"createdAt": "2024-02-01T01:00:00Z", "settled": "2024-02-01T00:00:00Z"}, "2024-02-01T00:00:00Z"),
+    "a state without the settled moment": ({"createdAt": "2024-02-01 01:00:00 +00:00"}, "2024-02-01T00:00:00Z"),
+    "a state before the start date": ({"createdAt": "2023-02-01T01:00:00Z"}, "2024-01-01T00:00:00Z"),
+    "a state in milliseconds": ({"createdAt": 1706749200000}, "2024-02-01T00:00:00Z"),
+    "a state that is no moment": ({"createdAt": "2024-99-01T00:00:00Z"}, "the same state"),
+    "no state": ({}, "its beginning"),
+}
+
+
+@pytest.mark.parametrize(("state", "resumes"), STATES.values(), ids=STATES)
+def test_given_a_state_when_the_sync_fails_then_it_says_from_where_another_try_asks(
+    sandbox: Sandbox, waits: list[float], state: dict[str, Any], resumes: str
+) -> None:
+    sandbox.faults.add(Fault(kind="status", status=429, retry_after=7200, endpoint=EXPORT, times=None))
+
+    output = sync(sandbox, "email_send", state=of("email_send", state), lookback_window_in_minutes=60)
+
+    (error,) = output.errors
+    assert error["message"].endswith(f" Another try goes on from {resumes}.")
+    asked = [one.params["startDateTime"] for one in sandbox.requests if one.endpoint == EXPORT]
+    assert [f"{moment[:10]}T{moment[11:19]}Z" for moment in asked if resumes[:4].isdigit()] in ([resumes], [])
+
+
+def of(table: str, state: dict[str, Any]) -> State:
+    """The saved state of one table."""
+    return [{"type": "STREAM", "stream": {"stream_descriptor": {"name": table}, "stream_state": state}}]

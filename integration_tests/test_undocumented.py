@@ -9,9 +9,11 @@ ANSWERS = [
     ("channels", "channels", "[]", "no JSON object"),
     ("channels", "channels", "{", "no JSON object"),
     ("channels", "channels", "{}", "no list of objects under 'channels'"),
+    ("channels", "channels", '{"channels":[{"name":"Marketing"}]}', "a row without a usable 'id'"),
+    ("channels", "channels", '{"channels":[{"id":"seven"}]}', "a row without a usable 'id'"),
     ("channels", "channels", '{"channels":[1]}', "no list of objects under 'channels'"),
-    ("campaigns", "campaigns", '{"campaigns":[{"name":"spring"}]}', "an object without 'id' under 'campaigns'"),
-    ("campaign_metrics", "campaigns", '{"campaigns":[{"id":"seven"}]}', "a campaign whose id is no number"),
+    ("campaigns", "campaigns", '{"campaigns":[{"name":"spring"}]}', "a row without a usable 'id'"),
+    ("campaign_metrics", "campaigns", '{"campaigns":[{"id":"seven"}]}', "a row without a usable 'id'"),
     ("campaign_metrics", "campaigns/metrics", "", "no header with id"),
     ("campaign_metrics", "campaigns/metrics", "id,opens\nseven,1\n", "a row without id"),
     ("experiment_metrics", "experiments", '{"experiments":[{"id":"seven"}]}', "an experiment whose id is no number"),
@@ -24,7 +26,7 @@ ANSWERS = [
     (
         "snippets",
         "snippets",
-        '{"snippets":[],"nextPageUrl":"/api/snippets?page=2"}',
+        '{"snippets":[{"id":7}],"nextPageUrl":"/api/snippets?page=2"}',
         "a next page that was read before",
     ),
 ]

@@ -52,6 +52,8 @@ logger = logging.getLogger("airbyte")
 # For requests whose address is a secret, which the CDK tells when it debugs.
 quiet = logging.getLogger("airbyte.signed")
 quiet.setLevel(logging.INFO)
+# Its warnings of odd headers tell whole addresses, signatures included.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class ApiKey(AuthBase):
@@ -274,4 +276,10 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
 def _with_room(session: requests.Session) -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+    # Without a target requests would follow, it does not read the body of a redirect, however large, into memory.
+    session.get_redirect_target = _nowhere  # type: ignore[method-assign,assignment]
     return session
+
+
+def _nowhere(response: requests.Response) -> None:
+    """No redirect is followed."""

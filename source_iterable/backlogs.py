@@ -203,6 +203,8 @@ class Windows(Backlog[Window]):
         following = self.pieces.index(piece) + 1
         while following < len(self.pieces) and self.pieces[following].waits:
             piece.what = Window(piece.what.start, self.pieces[following].what.end)
+            if self._trial is self.pieces[following]:
+                self._trial = None
             del self.pieces[following]
 
     def extend(self) -> bool:

@@ -43,11 +43,12 @@ class Clock:
                 return
             try:
                 told = parsedate_to_datetime(response.headers["Date"])
-            except (KeyError, ValueError, TypeError):
+                if told.tzinfo is None:
+                    told = told.replace(tzinfo=timezone.utc)
+                told = told.astimezone(timezone.utc)
+            except (KeyError, ValueError, TypeError, OverflowError):
                 return
-            if told.tzinfo is None:
-                told = told.replace(tzinfo=timezone.utc)
-            self._server = (told.astimezone(timezone.utc), time.monotonic())
+            self._server = (told, time.monotonic())
             if self._fixed is not None:  # the sync began without an answer: no state may lie beyond this one
                 self._fixed = min(self._fixed, whole_second(told))
         ahead = self._system() - self._server[0]

@@ -76,7 +76,7 @@ def profile_columns(fields: Mapping[str, str], fixed: Collection[str]) -> dict[s
     later stays in `dataFields` as well.
     """
     taken = {destination_name(name) for name in fixed}
-    parents = {name.rpartition(".")[0] for name in fields if "." in name}
+    parents = {name[:at] for name in fields for at, character in enumerate(name) if character == "."}
     whole = {name for name, kind in fields.items() if kind in {"nested", "array", "geo_location"}} | {*fixed}
     wanted = [
         name

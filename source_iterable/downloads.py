@@ -204,7 +204,7 @@ class Downloads:
                 raise _NoRoomError
             piece.claimed += size
             self._used += size
-            if self._used <= self._room:
+            if not size or self._used <= self._room:
                 return
             if piece.claimed > self._room:
                 raise TooMuchError("it is larger than the room on disk")
@@ -226,7 +226,7 @@ class Downloads:
         piece.disk_full = max(1, piece.disk_full)
         return True
 
-    def _drop_later(self, head: Piece[Any], until: int) -> None:
+    def _drop_later(self, head: Piece[Any] | None, until: int) -> None:
         """Discard bodies, those needed last first, until no more than so many bytes lie on disk."""
         for backlog in reversed(self._backlogs):
             for piece in reversed(backlog.pieces):
@@ -241,6 +241,15 @@ class Downloads:
                     piece.discarded, piece.crowded = True, True
                     self._used -= piece.claimed  # its thread lets go at its next piece of body
                     piece.claimed = 0
+
+    def make_room(self) -> None:
+        """Give back the disk of all bodies that wait for a reader who meets a full disk; each comes in its turn."""
+        with self._changed:
+            self._drop_later(None, until=0)
+            for backlog in self._backlogs:
+                for piece in backlog.pieces:
+                    if piece.crowded:
+                        piece.disk_full = max(1, piece.disk_full)
 
     def _drop(self, piece: Piece[Any]) -> None:
         if piece.body is not None:

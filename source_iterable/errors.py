@@ -28,19 +28,18 @@ from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
 TRIES = 5
 SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for
-# How often an answer about one thing must come before it is believed, and where it always means the same.
+# How often an answer about one thing must come before it is believed.
 REJECTIONS: Mapping[int, int] = {400: 2, 404: 2, 500: 3}
-AT_ONCE: Mapping[int, int] = {400: 1, 404: 1}
 UNREACHABLE_TRIES = 8  # with waits of 1, 2, 4 ... 64 s between them: two minutes of a broken network
 RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
 NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
 ERROR_BODY_BYTES = 64_000
-WEB_PAGE = "text/html"  # no endpoint answers so; what it says must not pass for rows that cannot be read
 UNLIMITED = 10**9
+UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 
 KEY_HELP = (
-    "Three usual causes: the key was copied wrongly or deleted; the region is not the project's "
+    "Three usual causes: the key was copied wrongly or deleted; the data center (region) is not the project's "
     "(US for app.iterable.com, EU for app.eu.iterable.com); the key is not of the type Server-side "
     "(Mobile, JavaScript and read-only keys do not do)."
 )
@@ -102,6 +101,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         table: Whose request it is, for messages.
         subject: What is asked for, for messages: "the export of A to B".
         tries: How often a broken body, a time-out or an error of the server is met before it counts.
+        unreachable_tries: How often it is met that no connection can be made, or that a web page answers.
         give_up: What to raise then; by default a transient error.
         receive: Copies the body of a 200 to disk.
         rejects: The statuses that are about the thing asked for, told as `Rejected`; 500 only with the code
@@ -109,6 +109,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         limit_patience: Seconds of waiting in all that one request may spend on 429 answers.
         on_answer: Called at each answer, and at each failure to get one.
         on_refused: Called at 401 and 403; tells whether the key is refused everywhere.
+        on_disk_full: Called before another try on a full disk.
     """
 
     max_retries = UNLIMITED  # counted here: not all failures count alike
@@ -120,16 +121,19 @@ class Attempts(ErrorHandler, BackoffStrategy):
         subject: str,
         *,
         tries: int = TRIES,
+        unreachable_tries: int = UNREACHABLE_TRIES,
         give_up: Callable[[str], Exception] | None = None,
         receive: Callable[[requests.Response], Spool] = Spool.receive,
         rejects: Collection[int] = (),
         limit_patience: float = RATE_LIMIT_PATIENCE,
         on_answer: Callable[[], None] | None = None,
         on_refused: Callable[[], bool] | None = None,
+        on_disk_full: Callable[[], None] | None = None,
     ) -> None:
         self._table = table
         self._subject = subject
         self._tries = tries
+        self._unreachable_tries = unreachable_tries
         self._give_up = give_up
         self._receive = receive
         self._rejects = (
@@ -138,6 +142,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self._limit_patience = limit_patience
         self._on_answer = on_answer
         self._on_refused = on_refused
+        self._on_disk_full = on_disk_full
         self._failed = 0
         self._rejected = 0
         self._limited = 0
@@ -157,10 +162,12 @@ class Attempts(ErrorHandler, BackoffStrategy):
             self._on_answer()
         if not isinstance(response_or_exception, requests.Response):
             return self._unanswered(response_or_exception)
-        if response_or_exception.status_code == requests.codes.ok:
-            if response_or_exception.headers.get("Content-Type", "").lower().startswith(WEB_PAGE):
-                response_or_exception.close()
-                return self._again("a web page came in the place of data, from a proxy or login page", reachable=False)
+        status = response_or_exception.status_code
+        if is_web_page(response_or_exception) and status in {200, 400, 401, 403, 404}:
+            response_or_exception.close()
+            trouble = f"a web page (HTTP {status}) came in the place of an answer, from a proxy or login page"
+            return self._again(trouble, reachable=False)
+        if status == requests.codes.ok:
             return self._received(response_or_exception)
         return self._refused(response_or_exception)
 
@@ -183,7 +190,9 @@ class Attempts(ErrorHandler, BackoffStrategy):
             self._failed += 1
             if self._give_up is not None or self._failed >= self._tries:
                 raise disk_error(self._table, error) from error
-            return self._retry("no room on disk")  # downloads of other tables may fill it for the moment
+            if self._on_disk_full is not None:  # downloads of other tables may fill it for the moment
+                self._on_disk_full()
+            return self._retry("no room on disk")
         self._failed = self._rejected = self._limited = 0
         self._waited = 0.0
         return ErrorResolution(ResponseAction.SUCCESS)
@@ -197,7 +206,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
             response.close()
             raise self._system_error(
                 f"was answered with a redirect (HTTP {status}), which is not followed, so that the API key stays "
-                "with Iterable. Check the region, and any proxy on the way.",
+                "with Iterable. Check the data center (region), and any proxy on the way.",
                 "redirect refused",
             )
         answer = Answer(response)
@@ -232,10 +241,14 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self, trouble: str, detail: str = "", *, reachable: bool = True, tries: int | None = None
     ) -> ErrorResolution:
         self._failed += 1
-        if reachable and self._give_up is not None:
-            if self._failed >= (tries or self._tries):
+        gives_up = self._give_up is not None and (reachable or self._unreachable_tries == 1)
+        if not reachable:
+            patience = self._unreachable_tries
+        else:
+            patience = tries or self._tries if gives_up else max(self._tries, TRIES)
+        if self._failed >= patience:
+            if self._give_up is not None and gives_up:
                 raise self._give_up(trouble)
-        elif self._failed >= (max(self._tries, TRIES) if reachable else UNREACHABLE_TRIES):
             raise self._transient_error(
                 f"failed {self._failed} times; the last time {trouble}. "
                 "Iterable or the network on the way may be down. If another try ends at the same place, report that to "
@@ -303,8 +316,8 @@ def permission_error(table: str, answer: Answer) -> AirbyteTracedException:
     return failure(
         table,
         f"Iterable refused the API key for this table ({answer}). The key must be of the type Server-side, which "
-        "may export and read list members, and must belong to this project's region. Create such a key in Iterable "
-        "under Integrations > API Keys and set it here, or leave this table out.",
+        "may export and read list members, and must belong to this project, in the data center (region) that is set. "
+        "Create such a key in Iterable under Integrations > API Keys and set it here, or leave this table out.",
         answer.detail,
         FailureType.config_error,
     )
@@ -340,6 +353,11 @@ def disk_error(table: str, error: OSError) -> DiskError:
     )
 
 
+def is_web_page(response: requests.Response) -> bool:
+    """Whether an answer is HTML: no endpoint of Iterable answers so, but proxies and login pages do."""
+    return str(response.headers.get("Content-Type", "")).lower().startswith("text/html")
+
+
 def masked(text: str) -> str:
     """``text`` without people's e-mail addresses, cut to a length fit for a log."""
     return _ADDRESS.sub("***@***", text[: 4 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
@@ -352,13 +370,13 @@ def retry_after(response: requests.Response) -> float | None:
         return float(value)
     try:
         until = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
+    except UNREADABLE_DATE:
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=timezone.utc)
     try:
         now = parsedate_to_datetime(response.headers.get("Date", ""))
-    except (ValueError, TypeError, IndexError):
+    except UNREADABLE_DATE:
         now = datetime.fromtimestamp(time.time(), timezone.utc)
     if now.tzinfo is None:
         now = now.replace(tzinfo=timezone.utc)

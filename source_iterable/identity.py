@@ -2,9 +2,10 @@
 
 The id is a 128-bit BLAKE2b hash, in hex, of the data type, a line break and the row in a canonical form:
 UTF-8 JSON without spaces, keys sorted, nested objects flattened to dotted keys (those inside arrays stay
-nested), nulls left out. Fields that Iterable derives and may revise are left out too. So the same row has
-the same id in any sync, window, machine or version. A row in which a dotted name stands twice, nested and
-flat, is hashed as it is: the list of its fields under one key.
+nested), nulls left out. Fields that Iterable derives and may revise are left out too, but for rows whose fields
+the sender names, where `city` is the sender's. So the same row has the same id in any sync, window, machine or
+version. A row in which a dotted name stands twice, nested and flat, is hashed as it is: the list of its fields
+under one key.
 
 A purchase or custom event that carries `_id` is that `_id`, as text, and nothing else.
 
@@ -15,14 +16,17 @@ warehouse a new id.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-LEFT_OUT = frozenset({"itblInternal", "isBot", "city", "region", "country", "userAgentDevice", "proxySource"})
+INTERNAL = frozenset({"itblInternal"})
+LEFT_OUT = INTERNAL | {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
+# Rows with fields that the sender names: of these Iterable derives none.
+NAMED_BY_SENDER = frozenset({"customEvent", "emailSubscribe", "purchase"})
 
 # Purchases and custom events may carry an id that the sender gave them; one sent again replaces the first.
 OWN_ID = "_id"
@@ -38,7 +42,8 @@ def event_id(data_type: str, row: Mapping[str, Any]) -> str:
     own = row.get(OWN_ID) if data_type in CARRY_OWN_ID else None
     if own.__class__ in (str, int, float) and own != "":
         return _hash(data_type, {OWN_ID: str(own)})
-    return _hash(data_type, _canonical(row))
+    left_out = INTERNAL if data_type in NAMED_BY_SENDER else LEFT_OUT
+    return _hash(data_type, _canonical(row, left_out))
 
 
 def line_id(data_type: str, line: bytes) -> str:
@@ -47,25 +52,21 @@ def line_id(data_type: str, line: bytes) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def is_covered(name: str) -> bool:
-    """Whether the id covers the field ``name``."""
-    return name.partition(".")[0] not in LEFT_OUT
+def _first_part(name: str) -> str:
+    return name.partition(".")[0]
 
 
-def _canonical(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    covered = {name: value for name, value in row.items() if value is not None and is_covered(name)}
-    for name, value in list(covered.items()):
+def _canonical(row: Mapping[str, Any], left_out: Set[str]) -> Mapping[str, Any]:
+    covered = {name: value for name, value in row.items() if value is not None and _first_part(name) not in left_out}
+    sent = list(covered.items())
+    for name, value in sent:
         kind = value.__class__
         if kind is list:
             covered[name] = [_element(item) for item in value]
         elif kind is dict:
             del covered[name]
             if not _flatten(name, value, covered):
-                return {
-                    CLASH: [
-                        [name, value] for name, value in sorted(row.items()) if value is not None and is_covered(name)
-                    ]
-                }
+                return {CLASH: sorted([name, value] for name, value in sent)}
     return covered
 
 

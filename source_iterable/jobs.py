@@ -156,7 +156,11 @@ class Jobs:
             f"the start of an export job of {wanted.window}",
             rejects=REFUSED,
             # A start whose answer is lost may have begun a job: where there is another way, it is not tried again.
-            **({} if self._forced else {"limit_patience": START_PATIENCE, "tries": 1, "give_up": NoJobError}),
+            **(
+                {}
+                if self._forced
+                else {"limit_patience": START_PATIENCE, "tries": 1, "unreachable_tries": 1, "give_up": NoJobError}
+            ),
         )
         asked = {
             "dataTypeName": wanted.data_type,
@@ -247,11 +251,11 @@ class Jobs:
             entries = _entries(page)
             if page.get("exportTruncated"):
                 raise TooMuchError("the export job was cut at Iterable's limit")
-            new = [entry for entry in entries if entry["file"] not in seen]
+            new = {entry["file"]: entry for entry in entries if entry["file"] not in seen}
             if not new:
                 return
-            yield new, after
-            seen |= {entry["file"] for entry in new}
+            yield list(new.values()), after
+            seen |= new.keys()
             after = entries[-1]["file"]
 
     def _add(self, spool: Spool, job: int, wanted: Wanted, after: str | None, entry: Row, grow: Grow) -> None:

@@ -8,9 +8,14 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.streams import IterableStream
+from source_iterable.streams.base import Stopped
 
 # The platform tries no more after a config_error, so this counts last: one table that another try can help is enough.
 PRECEDENCE = (FailureType.transient_error, FailureType.system_error, FailureType.config_error)
+
+NOT_BEGUN = Stopped(
+    "could not be begun. Report this with the log of the sync.", FailureType.system_error, "the same state"
+)
 
 
 def unfinished(tables: Sequence[IterableStream]) -> AirbyteTracedException | None:
@@ -18,16 +23,17 @@ def unfinished(tables: Sequence[IterableStream]) -> AirbyteTracedException | Non
     causes: dict[str, list[str]] = {}
     kinds: set[FailureType] = set()
     for table in tables:
-        if table.stopped is not None:
-            causes.setdefault(table.stopped.cause, []).append(f"{table.name} ({table.stopped.resumption})")
-            kinds.add(table.stopped.kind)
+        stopped = table.stopped or (None if table.complete else NOT_BEGUN)
+        if stopped is not None:
+            causes.setdefault(stopped.cause, []).append(f"{table.name} ({stopped.resumption})")
+            kinds.add(stopped.kind)
     if not causes:
         return None
-    stopped = sum(map(len, causes.values()))
-    others = f"; the other {len(tables) - stopped} are complete" if stopped < len(tables) else ""
+    number = sum(map(len, causes.values()))
+    others = "; all others are complete" if number < len(tables) else ""
     told = "\n".join(f"{', '.join(names)}: {cause}" for cause, names in causes.items())
     return AirbyteTracedException(
-        message=f"{stopped} of {len(tables)} tables stopped before the end{others}. In brackets: from where another "
+        message=f"{number} of {len(tables)} tables stopped before the end{others}. In brackets: from where another "
         f"try goes on.\n{told}",
         internal_message="tables stopped before their end",
         failure_type=next(kind for kind in PRECEDENCE if kind in kinds),

@@ -90,7 +90,10 @@ class Progress:
             "".join(f"; {remark}" for remark in self.remarks),
         )
         if self.names:
-            named = [f"{name} {count:,}" for name, count in self.names.most_common(NAMES_TOLD)]
+            named = [
+                f"{name.encode('utf-8', 'backslashreplace').decode()} {count:,}"
+                for name, count in self.names.most_common(NAMES_TOLD)
+            ]
             others = len(self.names) - len(named)
             logger.info("%s: by name: %s%s", self._table, ", ".join(named), f" and {others} others" if others else "")
 

@@ -218,6 +218,11 @@ def fit(schema: Mapping[str, Any]) -> Fit:
     return _FITS.get(kind, _anything)
 
 
+def fits(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Whether ``value`` has the type of ``schema``."""
+    return fit(schema)(value) is not _UNFIT
+
+
 def _string(value: Any) -> Any:
     return value if value.__class__ is str else _UNFIT
 

@@ -109,8 +109,6 @@ def answer(arguments: list[str]) -> None:
     entrypoint = Entrypoint(SourceIterable(in_batches=True))
     output = Output(out)
     signal.signal(signal.SIGTERM, output.end)
-    tempfile.gettempdir()  # tried out by writing a file, here and not in a thread that may not get to remove it
-    # Closed however it ends: a read gives back its files and cancels its export jobs.
     parsed = entrypoint.parse_args(arguments)
     if parsed.command is None:
         raise AirbyteTracedException(
@@ -118,15 +116,35 @@ def answer(arguments: list[str]) -> None:
             internal_message="no command",
             failure_type=FailureType.config_error,
         )
+    if parsed.command == "read":
+        require_temporary_folder()
     try:
+        # Closed however it ends: a read gives back its files and cancels its export jobs.
         with closing(entrypoint.lines(parsed)) as lines:
             output.write(lines)
     finally:
-        if output.ending:
+        if output.ending and parsed.command == "read":
             logger.warning(
                 "The sync was told to end (SIGTERM): it was cancelled, or took longer than it may. What the STATE "
                 "messages tell is saved, and another try goes on from there."
             )
+
+
+def require_temporary_folder() -> None:
+    """Find the temporary folder, by writing a file: here, and not in a thread that may not get to remove it.
+
+    Raises:
+        AirbyteTracedException: A config_error, if there is none.
+    """
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise AirbyteTracedException(
+            message="There is no temporary folder that can be written to. Set $TMPDIR to one, with room for "
+            "ITERABLE_SPOOL_MEGABYTES (2 GB by default).",
+            internal_message=str(error),
+            failure_type=FailureType.config_error,
+        ) from error
 
 
 def log_to(stream: TextIO) -> None:

@@ -13,6 +13,7 @@ from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
+    AirbyteStateType,
     ConfiguredAirbyteCatalog,
     FailureType,
     Status,
@@ -27,7 +28,7 @@ from source_iterable.api import EXPORT_PATH, Api
 from source_iterable.backlogs import Backlog, Unreadable
 from source_iterable.config import DIRECT, JOBS, Config
 from source_iterable.downloads import Downloads
-from source_iterable.errors import Answer, key_error
+from source_iterable.errors import Answer, is_web_page, key_error
 from source_iterable.jobs import Jobs
 from source_iterable.outcome import unfinished
 from source_iterable.streams import STREAMS, IterableStream
@@ -84,7 +85,10 @@ class SourceIterable(AbstractSource):
             AirbyteTracedException: A config_error that names the file, if it does not hold them.
         """
         with _document(state_path, "saved states, a JSON array of what STATE messages hold"):
-            return super().read_state(state_path)
+            states = super().read_state(state_path)
+            if not all(_is_of_streams(state) for state in states):
+                raise ValueError("a state of another kind would be passed over")
+            return states
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Whether the settings can be used, the key is accepted, and it may export; if not, what to change."""
@@ -102,7 +106,8 @@ class SourceIterable(AbstractSource):
         except requests.RequestException as error:
             return False, (
                 f"Iterable could not be reached at {api.url} ({type(error).__name__}). "
-                "Check the region and that this machine may connect there; if both are right, try again later."
+                "Check the data center (region), and that this machine may connect there; if both are right, try again "
+                "later."
             )
         if doubt:
             logger.warning(doubt)
@@ -138,6 +143,9 @@ class SourceIterable(AbstractSource):
         downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
         by_job = parsed.export_method != DIRECT and any(isinstance(table, ExportStream) for table in ahead)
         jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
+        for table in tables:
+            if not isinstance(table, AheadStream):
+                table.room = downloads.make_room
         for table in ahead:
             table.downloads = downloads
             if isinstance(table, ExportStream):
@@ -162,6 +170,8 @@ class SourceIterable(AbstractSource):
     @staticmethod
     def _prove_key(api: Api) -> None:
         with api.ask_once("channels", silence=CHECK_SILENCE_SECONDS) as response:
+            if is_web_page(response):
+                raise _not_iterable(api)
             if response.status_code in REFUSED:
                 raise key_error(Answer(response))
             if response.status_code != requests.codes.ok:
@@ -170,10 +180,7 @@ class SourceIterable(AbstractSource):
                     "if it stays so, see status.iterable.com."
                 )
             if b'"channels"' not in Answer(response).body:
-                raise AirbyteTracedException(
-                    message=f"What answers at {api.url} is not Iterable's API. "
-                    "Check the region, and any proxy on the way."
-                )
+                raise _not_iterable(api)
 
     @staticmethod
     def _prove_export(api: Api) -> str | None:
@@ -204,6 +211,21 @@ class SourceIterable(AbstractSource):
                 f"no answer within {CHECK_SILENCE_SECONDS:.0f} s."
             )
         return None
+
+
+def _is_of_streams(state: AirbyteStateMessage) -> bool:
+    """Whether ``state`` is that of one table, or of all tables."""
+    if state.type is AirbyteStateType.STREAM:
+        return state.stream is not None
+    shared = state.global_.shared_state if state.global_ else None
+    return state.type is AirbyteStateType.GLOBAL and state.global_ is not None and not shared
+
+
+def _not_iterable(api: Api) -> AirbyteTracedException:
+    return AirbyteTracedException(
+        message=f"What answers at {api.url} is not Iterable's API. "
+        "Check the data center (region), and any proxy on the way."
+    )
 
 
 @contextmanager

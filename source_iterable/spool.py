@@ -11,6 +11,7 @@ import io
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import IO
 
 import requests
@@ -186,7 +187,8 @@ class Spool:
 
     def close(self) -> None:
         """Give the disk back."""
-        self._file.close()
+        with suppress(OSError):  # of what a full disk did not take; the file is closed all the same
+            self._file.close()
 
     def _reader(self) -> io.BufferedReader:
         if not self._compressed:
@@ -278,18 +280,21 @@ class _Lines:
             raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
 
     def end(self) -> None:
-        if self._begun:
-            self._line(b"".join(self._begun))
+        if not self._line(b"".join(self._begun)):  # a body may end without a line's end, but not within a row
+            raise BrokenBodyError("the last line is cut")
 
-    def _line(self, line: bytes) -> None:
+    def _line(self, line: bytes) -> bool:
+        """Count and check ``line``; tell whether all is well with it."""
         if not line or line.isspace() or self._check is None:
-            return
+            return True
         self.count += 1
         try:
             self._check(line.rstrip(b"\r"))
         except MalformedLineError:
             if self.malformed is None:
                 self.malformed = self.count
+            return False
+        return True
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from math import isfinite
 from typing import Any
 
 from source_iterable.rows import Row
@@ -14,7 +15,7 @@ from source_iterable.rows import Row
 csv.field_size_limit(256_000_000)
 
 BEYOND = "beyond_the_header"
-"""The name under which the cells of a row that is longer than its header are kept, an array of texts."""
+"""The name under which the cells of a row that have no title are kept, an array of texts."""
 
 _OTHER = re.compile("[^a-z0-9]+")
 _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
@@ -47,7 +48,8 @@ def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
         for name, cell in zip(names, cells, strict=False):
             if name and row.get(name) is None and (cell or name in schemas):
                 row[name] = _typed(cell, schemas.get(name, {}))
-        beyond = [cell for cell in cells[len(names) :] if cell]
+        titled = [*names, *[""] * (len(cells) - len(names))]
+        beyond = [cell for name, cell in zip(titled, cells, strict=False) if cell and not name]
         if beyond:
             row[BEYOND] = beyond
         yield row
@@ -59,6 +61,6 @@ def _typed(cell: str, schema: Mapping[str, Any]) -> Any:
     kinds = schema.get("type", ())
     if "integer" in kinds and _WHOLE.fullmatch(cell):
         return int(cell.partition(".")[0])
-    if "number" in kinds and _NUMBER.fullmatch(cell):
+    if "number" in kinds and _NUMBER.fullmatch(cell) and isfinite(float(cell)):
         return float(cell)
     return cell

@@ -21,8 +21,8 @@ ERRORS: Mapping[str, tuple[int | str, str]] = {
     "_system_error": (0, "… "),
     "_transient_error": (0, "… "),
     "AirbyteTracedException": ("message", ""),
-    "TableError": ("message", ""),
     "DiskError": ("message", ""),
+    "Stopped": (0, ""),
 }
 WARNINGS: Mapping[str, tuple[int | str, str]] = {"remark": (0, ""), "warning": (0, "")}
 NOTES: Mapping[str, tuple[int | str, str]] = {"info": (0, "")}

@@ -117,7 +117,11 @@ def test_objects_told_field_by_field_are_declared_by_their_fields() -> None:
         "home": "geo_location",
         "home.lat": "double",
         "devices.token": "string",
+        "trip": "object",
+        "trip.start.city": "string",
         "later": "a type of next year",
     }
 
-    assert set(columns.profile_columns(fields, fixed=["devices"])) == {"address.city", "pets", "home"}
+    assert set(columns.profile_columns(fields, fixed=["devices"])) == {
+        "address.city", "pets", "home", "trip.start.city",
+    }  # fmt: skip

@@ -273,3 +273,23 @@ def test_stop_gives_everything_back(server: Server) -> None:
 
     assert not any(thread.is_alive() for thread in downloads._threads)
     assert all(body.closed for body in server.bodies)
+
+
+def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_later(server: Server) -> None:
+    downloads = Downloads([server.table("a", 3, base=DAY), server.table("b", 3, base=DAY)], room=10**9)
+    downloads.start()
+    enough = threading.Event()
+    while not enough.is_set():
+        with server.lock:
+            if len(server.bodies) == 6:
+                enough.set()
+    while downloads._used < 6 * 240:
+        pass
+
+    downloads.make_room()
+
+    assert downloads._used == 0
+    assert all(body.closed for body in server.bodies[:6])
+    assert covers(list(read(downloads, "a")), START, START + 3 * DAY)
+    assert covers(list(read(downloads, "b")), START, START + 3 * DAY)
+    downloads.stop()

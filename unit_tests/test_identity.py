@@ -42,6 +42,15 @@ def test_id_leaves_out_what_iterable_revises(row: dict[str, Any], name: str, bef
     )
 
 
+@pytest.mark.parametrize("data_type", ["customEvent", "emailSubscribe", "purchase"])
+@pytest.mark.parametrize("name", sorted(LEFT_OUT - {"itblInternal"}))
+def test_id_covers_what_the_sender_named(data_type: str, name: str) -> None:
+    event = {"email": "ann@example.com", "createdAt": "2026-01-05 09:12:44 +00:00"}
+
+    assert event_id(data_type, event | {name: "Paris"}) != event_id(data_type, event | {name: "Rome"})
+    assert event_id(data_type, event | {"itblInternal": {"documentCreatedAt": "x"}}) == event_id(data_type, event)
+
+
 @given(ROWS, NAMES.filter(lambda name: name not in LEFT_OUT), SCALARS, SCALARS)
 def test_rows_that_differ_in_a_covered_field_have_different_ids(
     row: dict[str, Any], name: str, one: Any, other: Any

@@ -84,3 +84,15 @@ def test_files_are_listed_to_their_end_even_where_the_server_ignores_from_where(
     monkeypatch.setattr(looks, "_files", lambda *_: page_of(["a", "b"], None, "completed"))
 
     assert [[entry["file"] for entry in page] for page, _ in looks._pages(7, wanted)] == [["a", "b"]]
+
+
+def test_a_file_that_a_page_shows_twice_is_listed_once(
+    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files(job: int, of: Wanted, after: str | None = None) -> dict[str, Any]:
+        files = ["a", "a", "b"] if after is None else []
+        return {"jobState": "completed", "files": [{"file": one, "url": f"https://example.com/{one}"} for one in files]}
+
+    monkeypatch.setattr(looks, "_files", files)
+
+    assert [[entry["file"] for entry in entries] for entries, _ in looks._pages(1, wanted)] == [["a", "b"]]

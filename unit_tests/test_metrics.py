@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from source_iterable.api import Api
 from source_iterable.config import Config
-from source_iterable.streams.metrics import LONGEST_ADDRESS, MOST_IDS, Batch, CampaignMetricsDaily, batches
+from source_iterable.streams.metrics import LONGEST_ADDRESS, MOST_IDS, Batch, CampaignMetricsDaily, _Answer, batches
 
 DAY = timedelta(days=1)
 TODAY = date(2024, 3, 10)
@@ -114,7 +114,7 @@ def test_the_state_never_goes_back(daily: CampaignMetricsDaily) -> None:
 
 @pytest.mark.parametrize("state", [{"settled": "soon"}, {"date": 5}, {"date": "0001-01-02"}])
 def test_an_unreadable_state_is_an_error_of_the_settings(daily: CampaignMetricsDaily, state: dict[str, Any]) -> None:
-    with pytest.raises(AirbyteTracedException, match="Reset this table's state") as raised:
+    with pytest.raises(AirbyteTracedException, match="Clear this table's data") as raised:
         daily.backlog(state)
 
     assert raised.value.failure_type.value == "config_error"
@@ -136,11 +136,12 @@ def test_bounds_are_one_day_or_all_of_them(daily: CampaignMetricsDaily) -> None:
 )
 def test_an_answer_without_a_header_is_no_answer(daily: CampaignMetricsDaily, text: str, told: bool) -> None:
     """Taken for "no figures", it would let the state pass days that were never read."""
+    answer = _Answer(Batch([7], TODAY), text, size=0, seconds=0.0)
     if told:
-        assert list(daily._records(text, Batch([7], TODAY))) == []
+        assert list(daily._rows(answer)) == []
     else:
         with pytest.raises(AirbyteTracedException, match="no header with id"):
-            list(daily._records(text, Batch([7], TODAY)))
+            list(daily._rows(answer))
 
 
 def test_a_campaign_that_runs_again_has_days_again(daily: CampaignMetricsDaily, requests_mock: Any) -> None:

@@ -95,7 +95,7 @@ def test_a_damaged_gzip_body_is_broken() -> None:
 
 
 def test_the_first_malformed_line_is_told() -> None:
-    spool = Spool.receive(answer(b'{"a": 1}\n\n{"a": \n{"a": 3}\nnull'), check=parse)
+    spool = Spool.receive(answer(b'{"a": 1}\n\n{"a": \n{"a": 3}\nnull\n'), check=parse)
 
     assert spool.malformed == 2
     assert len(list(spool.lines())) == 4
@@ -222,3 +222,30 @@ def test_no_parts_are_no_lines_and_no_doubt() -> None:
 
     assert not spool.is_doubtful
     assert list(spool.whole().lines()) == []
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_a_body_that_ends_within_a_row_is_broken(encoding: str | None) -> None:
+    """Its transport may end properly all the same; a row that lacks nothing but its line's end is whole."""
+    body = b'{"a":1}\n{"a":2}'
+
+    assert list(Spool.receive(answer(_sent(body, encoding), encoding), check=parse).lines()) == body.split(b"\n")
+    with pytest.raises(BrokenBodyError, match="the last line is cut"):
+        Spool.receive(answer(_sent(body[:-3], encoding), encoding), check=parse)
+
+
+def _sent(body: bytes, encoding: str | None) -> bytes:
+    return gzip.compress(body) if encoding else body
+
+
+def test_closing_a_spool_that_the_disk_did_not_take_is_no_second_error() -> None:
+    class Full(io.BytesIO):
+        def close(self) -> None:
+            super().close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = Full()
+
+    Spool(file, compressed=False).close()
+
+    assert file.closed

@@ -91,3 +91,11 @@ def test_what_was_written_is_read(rows: list[tuple[int, float, str]]) -> None:
     assert [row["id"] for row in read] == [number for number, _, _ in rows]
     assert all(math.isclose(row["revenue"], real) for row, (_, real, _) in zip(read, rows, strict=True))
     assert [row["subject"] or "" for row in read] == [text.strip() for _, _, text in rows]
+
+
+def test_a_cell_without_a_title_is_kept() -> None:
+    assert list(table("id,\n1,77\n2,\n", SCHEMAS)) == [{"id": 1, BEYOND: ["77"]}, {"id": 2}]
+
+
+def test_a_number_that_no_column_can_hold_stays_text() -> None:
+    assert list(table("id,revenue\n1,1e400\n", SCHEMAS)) == [{"id": 1, "revenue": "1e400"}]

@@ -41,6 +41,7 @@ def test_no_error_hides_its_sentence_from_this_test() -> None:
         "source_iterable/errors.py:_system_error",
         "source_iterable/errors.py:_transient_error",
         "source_iterable/errors.py:failure",
+        "source_iterable/streams/base.py:_stop",
     ]
 
 

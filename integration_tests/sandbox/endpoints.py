@@ -59,8 +59,15 @@ class Endpoints:
     def _campaigns(self, request: web.Request, _: list[str]) -> Answer:
         states = request.query.getall("campaignState", [])
         with self.project.lock:
-            rows = [dict(row) for row in self.project.campaigns if not states or row["campaignState"] in states]
-        return Answer(CAMPAIGNS.page(request, rows, self.project.serve_first_page))
+            hidden = set() if states or self.project.options.archived_campaigns else {"Archived"}
+            rows = [
+                dict(row)
+                for row in self.project.campaigns
+                if row["campaignState"] not in hidden and (not states or row["campaignState"] in states)
+            ]
+        return Answer(
+            CAMPAIGNS.page(request, rows, self.project.serve_first_page, bare=self.project.options.bare_next_pages)
+        )
 
     def _templates(self, request: web.Request, _: list[str]) -> Answer:
         kind = _one_of(request, "templateType", listings.TEMPLATE_TYPES)
@@ -75,7 +82,9 @@ class Endpoints:
                 and (start is None or row["createdAt"] >= start * 1000)
                 and (end is None or row["createdAt"] < end * 1000)
             ]
-        return Answer(TEMPLATES.page(request, rows, self.project.serve_first_page))
+        return Answer(
+            TEMPLATES.page(request, rows, self.project.serve_first_page, bare=self.project.options.bare_next_pages)
+        )
 
     def _list_members(self, request: web.Request, _: list[str]) -> Answer:
         text = request.query.get("listId", "")

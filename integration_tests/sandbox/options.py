@@ -91,6 +91,10 @@ class Options:
     """Whether exports read the end bound inclusively."""
     delay_in_seconds: float = 0.0
     """How long after it happened an event becomes exportable."""
+    archived_campaigns: bool = True
+    """Whether the listing of campaigns holds the archived ones, or only that of this state does."""
+    bare_next_pages: bool = False
+    """Whether the address of a next page tells page and size alone, without what else was asked for."""
     metadata_page: int = 5
     """Keys on one page of a metadata table."""
     wrapped_catalogs: bool = True

@@ -33,8 +33,10 @@ class Paging:
     most: int = 1000
     unpaged: bool = False
 
-    def page(self, request: web.Request, rows: list[Row], served: Callable[[str], None]) -> Row:
+    def page(self, request: web.Request, rows: list[Row], served: Callable[[str], None], *, bare: bool = False) -> Row:
         """The page of ``rows`` that is asked for; ``served`` hears of the endpoint when it is the first of several.
+
+        The address of the next page tells what else was asked for, unless it is ``bare``.
 
         Raises:
             ApiError: If it may not be asked for.
@@ -53,7 +55,7 @@ class Paging:
             return answer
 
         def url(number: int) -> str:
-            others = [(key, value) for key, value in query.items() if key not in {"page", "pageSize"}]
+            others = [(key, value) for key, value in query.items() if key not in {"page", "pageSize"} and not bare]
             parameters = urlencode([*others, ("page", number), ("pageSize", size)])
             return f"http://{request.host}{request.rel_url.raw_path}?{parameters}"
 

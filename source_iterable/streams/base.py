@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import columns
+from source_iterable import columns, timestamps
 from source_iterable.api import Api
 from source_iterable.backlogs import Backlog, Piece
 from source_iterable.config import Config
@@ -33,7 +33,7 @@ from source_iterable.downloads import Downloads
 from source_iterable.errors import Attempts, failure
 from source_iterable.messages import batches
 from source_iterable.progress import Progress
-from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, parse
+from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
 from source_iterable.spool import UnusableBodyError
 
 Slice = Mapping[str, Any]
@@ -57,6 +57,8 @@ class IterableStream(HttpStream, ABC):
         rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
         configured: What the user selected; None outside a read.
         stopped: Why a read of it stopped before its end; None if it did not.
+        complete: Whether a read of it came to its end.
+        room: Makes room on disk for this table; None where that is no use.
         in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
     """
 
@@ -66,7 +68,9 @@ class IterableStream(HttpStream, ABC):
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
     in_batches = False
+    room: Callable[[], None] | None = None
     stopped: Stopped | None = None
+    complete = False
 
     def __init__(
         self,
@@ -144,7 +148,7 @@ class IterableStream(HttpStream, ABC):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Row]:
         """The rows of an answer, as they were sent."""
-        return self.objects(self.body(response), self.records_key)
+        return self.keyed(self.objects(self.body(response), self.records_key), *self.key_names)
 
     def read_records(
         self,
@@ -183,16 +187,15 @@ class IterableStream(HttpStream, ABC):
         """Read the table as the CDK does, and tell at the end what became of it."""
         self.progress.begin()
         resumption = self._resumption(stream_state)
-        complete = False
         try:
             self.require_readable()
             for message in super().read(
                 configured_stream, logger, slice_logger, stream_state, state_manager, internal_config
             ):
-                yield message
                 if isinstance(message, AirbyteMessage) and message.type is Type.STATE:
                     resumption = self._resumption(self._state)
-            complete = True
+                yield message
+            self.complete = True
         except AirbyteTracedException as error:
             self._stop(error, resumption)
             raise
@@ -207,17 +210,22 @@ class IterableStream(HttpStream, ABC):
             self._stop(defect, resumption)
             raise defect from error
         finally:
-            self.progress.summary("" if complete else resumption)
+            self.progress.summary("" if self.complete else resumption)
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
         self.stopped = Stopped(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
         error.message = f"{error.message} Another try goes on from {resumption}."
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
-        """From where another try goes on, as ``state`` tells; a moment that begins with a year is believed."""
+        """From where another try goes on, as ``state`` tells."""
         names = ("settled", *self._wrapped_cursor_field()) if self.is_resumable else ()
-        moments = (str(state.get(name)) for name in names)
-        return next((moment for moment in moments if moment[:4].isdigit()), "its beginning")
+        saved = next((state[name] for name in names if state.get(name) is not None), None)
+        if saved is None:
+            return "its beginning"
+        try:
+            return str(saved) if timestamps.is_bare_date(saved) else timestamps.formatted(timestamps.moment(saved))
+        except ValueError:
+            return "the same state"
 
     def require_readable(self) -> None:
         """Raise if the table cannot be read as the configured catalog has it."""
@@ -244,14 +252,14 @@ class IterableStream(HttpStream, ABC):
         """Warn that the state ``saved`` is later than the present: there is nothing to read."""
         self.progress.remark(
             f"the saved state ({saved}) lies in the future: nothing is read. "
-            "Reset the table if its state was set by hand."
+            "Clear this table's data in Airbyte, if its state was set by hand."
         )
 
     def unreadable_state(self, trouble: str) -> Exception:
         """The error for a saved state that cannot be read."""
         return failure(
             self.name,
-            f"the saved state holds {trouble}. Reset this table's state.",
+            f"the saved state holds {trouble}. Clear this table's data in Airbyte, or take it out of the saved states.",
             "unreadable state",
             FailureType.config_error,
         )
@@ -277,8 +285,7 @@ class IterableStream(HttpStream, ABC):
         }
         known = offered.get(REST, {}).get(KNOWN) or ()
         chosen = {name: own.get(name, column) for name, column in offered.items()}
-        needed = [*(name for path in self._wrapped_primary_key(self.primary_key) or [] for name in path)]
-        needed += self._wrapped_cursor_field()
+        needed = [*self.key_names, *self._wrapped_cursor_field()]
         chosen |= {name: own[name] for name in needed if name in own}
         return Columns(chosen, known)
 
@@ -307,11 +314,35 @@ class IterableStream(HttpStream, ABC):
                 raise self.unexpected(f"an object without '{name}' under '{key}'")
         return rows
 
+    @property
+    def key_names(self) -> Sequence[str]:
+        """The columns of the primary key."""
+        return [name for path in self._wrapped_primary_key(self.primary_key) or [] for name in path]
+
+    def keyed(self, rows: list[Row], *names: str) -> list[Row]:
+        """``rows``, each with a value under all of ``names`` that fits the column of that name."""
+        declared = columns.properties(self.name)
+        for name in names:
+            column = declared.get(name, {})
+            if not all(row.get(name) is not None and fits(row[name], column) for row in rows):
+                raise self.unexpected(f"a row without a usable '{name}'")
+        return rows
+
     def attempts(self, subject: str, **how: Any) -> Attempts:
         """The attempts at requests of this table."""
         return Attempts(
-            self.name, subject, on_answer=self.progress.answered, on_refused=self.api.is_refused_everywhere, **how
+            self.name,
+            subject,
+            on_answer=self.progress.answered,
+            on_refused=self.api.is_refused_everywhere,
+            on_disk_full=self.make_room,
+            **how,
         )
+
+    def make_room(self) -> None:
+        """Have other tables give back what disk they can spare."""
+        if self.room is not None:
+            self.room()
 
     def unexpected(self, trouble: str) -> Exception:
         """The error for an answer that is not what Iterable documents."""

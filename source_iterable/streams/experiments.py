@@ -23,6 +23,7 @@ class Experiments(PagedListing):
     records_key = "experiments"
     primary_key = "id"
     first_page: ClassVar = {"limit": 100, "offset": 0}
+    asks_for_each = True
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
         """Where the next page begins; this listing has offsets in the place of pages."""
@@ -32,7 +33,7 @@ class Experiments(PagedListing):
         total = self._total(self.body(response))
         if not rows or (isinstance(total, int) and self._offset >= total):
             return None
-        return {**self.first_page, "offset": self._offset}
+        return {"offset": self._offset}
 
     def request_params(
         self,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
@@ -231,6 +232,15 @@ class ExportStream(AheadStream, ABC):
         )
         spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
         return spool
+
+    def _resumption(self, state: Mapping[str, Any]) -> str:
+        try:
+            settled, _ = self._saved(state)
+        except AirbyteTracedException:
+            return "the same state"
+        if settled is None:
+            return "its beginning"
+        return timestamps.formatted(timestamps.whole_second(max(self.config.start_date, settled)))
 
     @property
     def _is_full_refresh(self) -> bool:

@@ -9,7 +9,7 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api import LIST_USERS_PATH, REQUESTS_PER_MINUTE
+from source_iterable.api import LIST_USERS_PATH
 from source_iterable.backlogs import Grow, Listed, Piece
 from source_iterable.errors import Rejected, TooMuchError, failure
 from source_iterable.progress import duration
@@ -17,6 +17,8 @@ from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
+
+DOUBTS = 2  # how often an answer of nothing at all must come before it is believed
 
 
 class ListUsers(AheadStream):
@@ -40,10 +42,10 @@ class ListUsers(AheadStream):
             ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
         except ValueError as error:
             raise self.unexpected("a list whose id is no number") from error
-        rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
+        seconds = self.api.seconds_a_request(self.endpoint)
         self.logger.info(
-            "%s: %d lists, one request each; at %g requests a minute that takes %s at the least.",
-            self.name, len(ids), rate, duration(60 * len(ids) / rate),
+            "%s: %d lists, one request each; at %.3g s a request that takes %s at the least.",
+            self.name, len(ids), seconds, duration(seconds * len(ids)),
         )  # fmt: skip
         self._of = len(ids)
         return ids
@@ -118,8 +120,12 @@ class ListUsers(AheadStream):
             rejects={400, 404, 500},
             receive=lambda response: Spool.receive(response, grow=grow),
         )
+        params = {"listId": list_id, **self._params}
         try:
-            spool: Spool = self.api.get(self.endpoint, {"listId": list_id, **self._params}, attempts, self.name).raw  # type: ignore[assignment]
+            for _ in range(DOUBTS):
+                spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
+                if not spool.is_doubtful:
+                    break
         except Rejected as rejected:
             return Skipped(f"Iterable answers {rejected.answer}, also when asked again")
         except TooMuchError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Any, ClassVar
@@ -12,11 +12,13 @@ from urllib.parse import quote
 import requests
 from airbyte_cdk.models import SyncMode
 
-from source_iterable.errors import AT_ONCE, Rejected
+from source_iterable.errors import Rejected, permission_error
 from source_iterable.rows import Row, as_text
 from source_iterable.streams.base import IterableStream, Slice
-from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, moment
+from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, Part, moment
 from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
+
+REFUSALS: Mapping[int, int] = {400: 1, 403: 1, 404: 1, 409: 1}
 
 
 class Channels(IterableStream):
@@ -62,7 +64,7 @@ class ForgottenUsers(IterableStream):
     primary_key = ["identifier", "hash"]  # noqa: RUF012 - the CDK's property is replaced
 
     # Where, under which key, and what was hashed. A project that does not identify people by the one or the
-    # other answers 400 there.
+    # other refuses that one; with which status is not documented.
     SOURCES: ClassVar = (
         ("users/forgotten", "hashedEmails", "email"),
         ("users/forgottenUserIds", "hashedUserIds", "userId"),
@@ -72,7 +74,7 @@ class ForgottenUsers(IterableStream):
         """The hashes of addresses, then those of user ids."""
         refused: list[Rejected] = []
         for path, key, identifier in self.SOURCES:
-            attempts = self.attempts(f"the listing of forgotten users by {identifier}", rejects=AT_ONCE)
+            attempts = self.attempts(f"the listing of forgotten users by {identifier}", rejects=REFUSALS)
             try:
                 hashes = self.read_object(self.api.get(path, {}, attempts, self.name)).get(key)
             except Rejected as rejected:
@@ -83,7 +85,13 @@ class ForgottenUsers(IterableStream):
             for one in dict.fromkeys(map(as_text, hashes)):
                 yield {"identifier": identifier, "hash": one}
         if len(refused) == len(self.SOURCES):
+            if refused[0].answer.status == requests.codes.forbidden:
+                raise permission_error(self.name, refused[0].answer)
             raise self.unexpected(f"{refused[0].answer} for forgotten addresses and user ids alike")
+
+
+# Whether the listing of campaigns holds the archived ones is not documented: they are asked for by themselves too.
+CAMPAIGNS: Sequence[Part] = ({}, {"campaignState": "Archived"})
 
 
 class Campaigns(ChangingListing):
@@ -92,12 +100,13 @@ class Campaigns(ChangingListing):
     endpoint = "campaigns"
     records_key = "campaigns"
     primary_key = "id"
+    parts = CAMPAIGNS
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
-        """The latest of updatedAt, startAt and endedAt that is past: starting and ending update nothing else."""
-        moments = (moment(row.get(name)) for name in ("updatedAt", "startAt", "endedAt"))
-        past = [one for one in moments if one is not None and one < before]
-        return max(past, default=moment(row.get("updatedAt")))
+        """The latest of updatedAt, and of startAt and endedAt that are past: these two update nothing else."""
+        planned = (moment(row.get(name)) for name in ("startAt", "endedAt"))
+        known = [super().changed(row, before), *(one for one in planned if one is not None and one < before)]
+        return max((one for one in known if one is not None), default=None)
 
 
 class CampaignLabels(PagedListing):
@@ -107,6 +116,7 @@ class CampaignLabels(PagedListing):
     records_key = "campaigns"
     primary_key = ["campaignId", "label"]  # noqa: RUF012 - the CDK's property is replaced
     row_key = "id"
+    parts = CAMPAIGNS
 
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
         """The labels of a campaign, each once."""
@@ -144,6 +154,8 @@ class TemplateContent(Templates):
     """What the templates say: subject, HTML, text and so on, asked for one by one where a template changed."""
 
     # Where the content of a medium is; what no medium lists may be embedded.
+    asks_for_each = True
+
     PATHS: ClassVar[Mapping[str | None, str]] = {
         "Email": "templates/email/get",
         "Push": "templates/push/get",
@@ -154,12 +166,15 @@ class TemplateContent(Templates):
 
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
         """The content of a template in its default language; what the listing tells of it comes first."""
-        path = self.PATHS[added["messageMedium"]]
-        attempts = self.attempts("the content of a template", rejects=AT_ONCE)
+        medium = added["messageMedium"]
+        path = self.PATHS[medium]
+        # What no medium lists is asked for as an embedded one, on the chance: any refusal means that it is none.
+        rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
+        attempts = self.attempts("the content of a template", rejects=rejects)
         try:
             response = self.api.get(path, {"templateId": row["templateId"]}, attempts, self.name)
         except Rejected as rejected:
-            if added["messageMedium"] is not None:
+            if medium is not None:
                 self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")
             return
         yield self.read_object(response) | row, added
@@ -172,14 +187,13 @@ class Journeys(ChangingListing):
     records_key = "journeys"
     primary_key = "id"
     first_page: ClassVar = {"page": 1, "pageSize": 50, "sort": "id"}
+    parts = ({}, {"state": "Archived"})
 
-    def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Those in use, then the archived ones."""
-        seen: set[object] = set()
-        parts: tuple[Mapping[str, str], ...] = ({}, {"state": "Archived"})
-        for part in parts:
-            for row in self.list_all(seen, part):
-                yield row, {}
+    def changed(self, row: Row, before: datetime) -> datetime | None:
+        """The later of its own updatedAt and that of its draft, which is a column."""
+        draft = row.get("draft")
+        known = (super().changed(row, before), moment(draft.get("updatedAt")) if isinstance(draft, dict) else None)
+        return max((one for one in known if one is not None), default=None)
 
 
 class Snippets(ChangingListing):

@@ -12,6 +12,8 @@ from source_iterable.errors import Rejected
 from source_iterable.rows import Row
 from source_iterable.streams.base import IterableStream, Slice
 
+UNSPEAKABLE = {".", ".."}
+
 
 class Metadata(IterableStream):
     """Values of the metadata store, one row for each key of each of its tables."""
@@ -23,25 +25,31 @@ class Metadata(IterableStream):
     def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
         """Every value: the tables, the keys of each, the value of each."""
         self.api.require_key(self.name)
-        for table in self._listed("metadata", "name"):
-            path = f"metadata/{quote(str(table['name']), safe='')}"
-            for entry in self._listed(path, "key"):
+        for table in self._names("metadata", "name"):
+            path = f"metadata/{quote(table, safe='')}"
+            for key in self._names(path, "key"):
                 try:
-                    value = self._get(f"{path}/{quote(str(entry['key']), safe='')}", rejects={404})
+                    value = self._get(f"{path}/{quote(key, safe='')}", rejects={404})
                 except Rejected:
                     self.logger.info("%s: a key vanished while the table was read", self.name)
                     continue
-                if value.get("key") != entry["key"]:
+                if str(value.get("key")) != key:
                     raise self.unexpected("another key than the one that was asked for")
-                yield value
+                yield {**value, "table": value.get("table") or table}
 
-    def _listed(self, path: str, required: str) -> Iterator[Row]:
-        """The entries of all pages of ``path``, each with the field ``required``."""
+    def _names(self, path: str, field: str) -> Iterator[str]:
+        """What the entries of all pages of ``path`` are called in ``field``, each once."""
+        seen: set[str] = set()
         markers: set[Any] = set()
         params: Mapping[str, str] = {}
         while True:
             page = self._get(path, params)
-            yield from self.objects(page, self.records_key, required)
+            for name in (str(entry[field]) for entry in self.objects(page, self.records_key, field)):
+                if name in UNSPEAKABLE:
+                    self.progress.remark("a name that is one dot or two is left out: no address can hold it")
+                elif name not in seen:
+                    seen.add(name)
+                    yield name
             marker = page.get("nextMarker")
             if not marker:
                 return

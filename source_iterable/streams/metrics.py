@@ -12,7 +12,7 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import columns
-from source_iterable.api import METRICS_PATH, REQUESTS_PER_MINUTE
+from source_iterable.api import METRICS_PATH
 from source_iterable.backlogs import Grow, Listed, Piece
 from source_iterable.errors import TooMuchError, failure
 from source_iterable.progress import duration
@@ -47,6 +47,16 @@ class Batch:
     def __str__(self) -> str:
         """`50 ids, 2024-05-01`."""
         return f"{len(self.ids)} ids, {self.day or 'all days'}"
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a batch was answered: its text, its bytes on the wire, and how many seconds it took."""
+
+    batch: Batch
+    text: str = field(repr=False)
+    size: int
+    seconds: float
 
 
 def batches(ids: Sequence[int], length: int, parameter: str = "campaignId") -> Iterator[Sequence[int]]:
@@ -129,11 +139,22 @@ class MetricsStream(AheadStream, ABC):
         cursor_field: list[str] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Slice]:
-        """The batches, each when it was downloaded whole."""
+        """The batches, each when it was downloaded whole; those of one day together."""
+        answers: list[_Answer] = []
         for number, piece in enumerate(self.taken(), start=1):
-            batch: Batch = piece.what
-            of_day = f"{batch.day}, " if batch.day else ""
-            yield {"batch": f"{of_day}{len(batch.ids)} {self.of_what}", "number": number, "piece": piece}
+            answers.append(self._answer(piece))
+            if piece.what.ends_day:
+                yield {"batches": number, "answers": answers}
+                answers = []
+
+    def _answer(self, piece: Piece[Batch]) -> _Answer:
+        spool: Spool = piece.body
+        size = spool.size
+        try:
+            text = spool.read().decode("utf-8-sig", "replace")
+        except UnusableBodyError as error:
+            raise self.unexpected(f"too much ({error})") from error
+        return _Answer(piece.what, text, size, piece.seconds)
 
     def read_records(
         self,
@@ -142,28 +163,30 @@ class MetricsStream(AheadStream, ABC):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The records of one downloaded batch."""
+        """The records of downloaded batches."""
         if stream_slice is None:
             return
-        piece: Piece[Batch] = stream_slice["piece"]
-        spool: Spool = piece.body
-        size, before = spool.size, self.progress.rows
-        try:
-            text = spool.read().decode("utf-8-sig", "replace")
-        except UnusableBodyError as error:
-            raise self.unexpected(f"too much ({error})") from error
-        yield from self.emitted(self.counted(self._records(text, piece.what)))
-        rows = self.progress.rows - before
+        answers: Sequence[_Answer] = stream_slice["answers"]
+        before = self.progress.rows
+        rows = [row for answer in answers for row in self._rows(answer)]
+        yield from self.emitted(self.counted(rows))
+        day = answers[0].batch.day
+        ids = sum(len(answer.batch.ids) for answer in answers)
         self.progress.part_done(
-            stream_slice["batch"], rows, size, piece.seconds, stream_slice["number"], len(self._listed)
+            f"{day}, {ids} {self.of_what}" if day else f"{ids} {self.of_what}",
+            self.progress.rows - before,
+            sum(answer.size for answer in answers),
+            max(answer.seconds for answer in answers),
+            stream_slice["batches"],
+            len(self._listed),
         )
 
-    def _records(self, text: str, batch: Batch) -> Iterator[Row]:
-        added = self.added(batch)
-        key = [name for path in self._wrapped_primary_key(self.primary_key) or [] for name in path if name not in added]
-        if not set(key) <= set(header(text)) and (text.strip() or not self.may_be_blank):
+    def _rows(self, answer: _Answer) -> Iterator[Row]:
+        added = self.added(answer.batch)
+        key = [name for name in self.key_names if name not in added]
+        if not set(key) <= set(header(answer.text)) and (answer.text.strip() or not self.may_be_blank):
             raise self.unexpected(f"no header with {' and '.join(key)}")
-        for row in table(text, columns.properties(self.name)):
+        for row in table(answer.text, columns.properties(self.name)):
             if any(not isinstance(row.get(name), int) for name in key):
                 raise self.unexpected(f"a row without {' and '.join(key)}")
             yield self.columns.record(row, added)
@@ -180,19 +203,16 @@ class CampaignFigures(MetricsStream, ABC):
 
     def campaigns(self) -> Sequence[_Campaign]:
         """Those that may have figures, in the order of their ids."""
-        listed = Campaigns(self.config, self.api, behalf=self).list_all(set())
-        try:
-            campaigns = [_Campaign.of(row, self.today()) for row in listed]
-        except ValueError as error:
-            raise self.unexpected("a campaign whose id is no number") from error
+        listed = Campaigns(self.config, self.api, behalf=self).listed()
+        campaigns = [_Campaign.of(row, self.today()) for row, _ in listed]
         return sorted((one for one in campaigns if one is not None), key=lambda one: one.id)
 
     def tell(self, found: Sequence[Batch], campaigns: int) -> None:
         """Log how long it will take."""
-        rate = REQUESTS_PER_MINUTE[self.endpoint] * self.config.rate_scale
+        seconds = self.api.seconds_a_request(self.endpoint)
         self.logger.info(
-            "%s: %d campaigns, %d requests; at %g requests a minute that takes %s at the least.",
-            self.name, campaigns, len(found), rate, duration(60 * len(found) / rate),
+            "%s: %d campaigns, %d requests; at %.3g s a request that takes %s at the least.",
+            self.name, campaigns, len(found), seconds, duration(seconds * len(found)),
         )  # fmt: skip
 
 
@@ -262,10 +282,10 @@ class CampaignMetricsDaily(BeginsAnew, CampaignFigures):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The records of one downloaded batch; the state moves with the last one of a day."""
+        """The records of one day; the state moves when the last one has left."""
         yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
-        if stream_slice is not None and stream_slice["piece"].what.ends_day:
-            self._state = self._state_after(stream_slice["piece"].what.day)
+        if stream_slice is not None:
+            self._state = self._state_after(stream_slice["answers"][0].batch.day)
 
     def added(self, batch: Batch) -> Row:
         """The day."""

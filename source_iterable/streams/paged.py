@@ -8,7 +8,7 @@ a row show the same, and what any of them showed is emitted once.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import BeginsAnew, IterableStream, Slice
 
+POSITIONS = {"page", "offset"}  # the parameters that tell where a page begins
 LISTINGS = 4  # how often a listing that changes while it is paged is made
 PAGE_SIZE = 1000
 DISK_WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds between tries on a full disk
@@ -39,9 +40,13 @@ class PagedListing(IterableStream):
     Attributes:
         first_page: The parameters of a listing's first page; without `page` Iterable would send 20 rows
             and call them all.
+        parts: The parameters that choose each part of the listing; a row that several show comes once.
+        asks_for_each: Whether something is asked for each row: all of that is here, too, before the first leaves.
     """
 
     first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
+    parts: ClassVar[Sequence[Part]] = ({},)
+    asks_for_each: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -61,33 +66,41 @@ class PagedListing(IterableStream):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> MutableMapping[str, Any]:
         """Those of the page: the first one, or the one that the page before named."""
+        filters = self.filters(stream_slice or {})
         if next_page_token:
-            return dict(next_page_token)
+            # Whether the address of a next page repeats the other parameters is not documented.
+            kept = {name: value for name, value in self.first_page.items() if name not in POSITIONS}
+            return {**kept, **filters, **next_page_token}
         self._pages.clear()
         self._read = 0
-        return {**self.first_page, **self.filters(stream_slice or {})}
+        return {**self.first_page, **filters}
 
     def filters(self, part: Slice) -> Mapping[str, str]:
         """The parameters that choose ``part`` of the listing."""
         return part
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """The parameters of the page that the answer names; where it says to ask for it, it must be Iterable."""
+        """The parameters of the page that the answer names, on Iterable's host; none after a page without rows."""
         url = self.body(response).get("nextPageUrl")
-        if not url:
+        if not url or not self.body(response).get(self.records_key):
             return None
         following = urljoin(self.api.url, str(url))
-        if origin(following)[1:] != origin(self.api.url)[1:]:
+        if not self._is_of_iterable(following):
             raise failure(
                 self.name,
                 "Iterable's answer names a next page on another host, which is refused: the API key would leave "
-                "Iterable. Check the region, and any proxy on the way.",
+                "Iterable. Check the data center (region), and any proxy on the way.",
                 "nextPageUrl on another host",
                 FailureType.system_error,
             )
         query = urlsplit(following).query
         self.require_new_page(query)
         return dict(parse_qsl(query))
+
+    def _is_of_iterable(self, url: str) -> bool:
+        """Whether ``url`` has the API's host, and port if any; behind a proxy a server may not know its scheme."""
+        told, own = urlsplit(url), urlsplit(self.api.url)
+        return told.hostname == own.hostname and (told.port is None or told.port == origin(self.api.url)[2])
 
     def require_new_page(self, page: str) -> None:
         """Raise if ``page`` was read before: a listing must end."""
@@ -105,7 +118,7 @@ class PagedListing(IterableStream):
     ) -> Iterable[Row]:
         """The rows of a page, as they were sent, each with its key."""
         self._read += 1
-        return self.objects(self.body(response), self.records_key, self.row_key)
+        return self.keyed(self.objects(self.body(response), self.records_key), self.row_key)
 
     def read_records(
         self,
@@ -121,13 +134,20 @@ class PagedListing(IterableStream):
         """The records of the whole listing, none before its last page is here."""
         try:
             with closing(self._on_disk()) as listing:
-                for line in listing.lines():
-                    kept = parse(line)
-                    if self.is_wanted(kept["row"]):
-                        for row, added in self.derived(kept["row"], kept["added"]):
-                            yield self.columns.record(row, added)
+                if not self.asks_for_each:
+                    yield from self._records(listing)
+                    return
+                with closing(Spool.keep(map(dump, self._records(listing)))) as whole:
+                    yield from map(parse, whole.lines())
         except OSError as error:
             raise disk_error(self.name, error) from error
+
+    def _records(self, listing: Spool) -> Iterator[Row]:
+        for line in listing.lines():
+            kept = parse(line)
+            if self.is_wanted(kept["row"]):
+                for row, added in self.derived(kept["row"], kept["added"]):
+                    yield self.columns.record(row, added)
 
     def _on_disk(self) -> Spool:
         """The whole listing; made anew where downloads of other tables fill the disk for the moment."""
@@ -136,6 +156,7 @@ class PagedListing(IterableStream):
                 return Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())
             except OSError as error:  # noqa: PERF203 - a few times at the most
                 self.logger.info("%s: no room on disk (%s). Trying again in %.0f s.", self.name, error.strerror, wait)
+                self.make_room()
                 time.sleep(wait)
         return Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())
 
@@ -149,8 +170,10 @@ class PagedListing(IterableStream):
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
         """Every row once, and the columns that the connector adds to it."""
-        for row in self.list_all(set()):
-            yield row, {}
+        seen: set[object] = set()
+        for part in self.parts:
+            for row in self.list_all(seen, part):
+                yield row, {}
 
     def list_all(self, seen: set[object], part: Part | None = None) -> Iterator[Row]:
         """The rows of ``part`` of the listing whose keys are not in ``seen``, which it completes."""

@@ -30,7 +30,7 @@ class Users(ExportStream):
         """`email`, or `itblUserId` in projects that do not identify people by e-mail."""
         if self.configured is not None:
             selected = self.configured.primary_key or self.configured.stream.source_defined_primary_key
-            return selected[0][0] if selected else "email"
+            return selected[0][0] if selected and selected[0] else "email"
         return "email" if identifies_by_email(self.fields) else "itblUserId"
 
     @cached_property

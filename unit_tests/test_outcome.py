@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import FailureType
+
+from source_iterable.api import Api
+from source_iterable.config import Config
+from source_iterable.outcome import unfinished
+from source_iterable.streams.base import Stopped
+from source_iterable.streams.listings import Channels, Lists, MessageTypes
+
+
+@pytest.fixture
+def tables(config: Config, api: Api) -> list[Any]:
+    """Three tables that came to their end."""
+    made = [table(config, api) for table in (Channels, Lists, MessageTypes)]
+    for table in made:
+        table.complete = True
+    return made
+
+
+def test_tables_that_came_to_their_end_are_no_error(tables: list[Any]) -> None:
+    assert unfinished(tables) is None
+
+
+def test_a_cause_that_several_share_is_told_once(tables: list[Any]) -> None:
+    for table in tables[:2]:
+        table.stopped = Stopped("no room.", FailureType.transient_error, "its beginning")
+
+    error = unfinished(tables)
+
+    assert error is not None
+    assert error.message == (
+        "2 of 3 tables stopped before the end; all others are complete. In brackets: from where another try goes on.\n"
+        "channels (its beginning), lists (its beginning): no room."
+    )
+    assert error.failure_type is FailureType.transient_error
+
+
+def test_a_table_that_was_never_begun_is_not_called_complete(tables: list[Any]) -> None:
+    tables[1].complete = False
+    tables[2].stopped = Stopped("refused.", FailureType.config_error, "its beginning")
+
+    error = unfinished(tables)
+
+    assert error is not None
+    assert str(error.message).splitlines()[1:] == [
+        "lists (the same state): could not be begun. Report this with the log of the sync.",
+        "message_types (its beginning): refused.",
+    ]
+    assert error.failure_type is FailureType.system_error
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (["config_error", "transient_error", "system_error"], "transient_error"),
+        (["config_error", "system_error"], "system_error"),
+        (["config_error", "config_error"], "config_error"),
+    ],
+)
+def test_one_cause_that_another_try_can_help_is_enough(tables: list[Any], kinds: list[str], told: str) -> None:
+    for table, kind in zip(tables, kinds, strict=False):
+        table.stopped = Stopped(f"{table.name}.", FailureType(kind), "its beginning")
+
+    error = unfinished(tables)
+
+    assert error is not None
+    assert error.failure_type is FailureType(told)
