@@ -4,20 +4,20 @@
 -- are these by messages sent. What Iterable takes for a bot's doing is left out. An open of a message whose sending
 -- lies before the start date of the copy is left out as well: there is no sending to compare it with.
 WITH opens AS (
-    SELECT messageId, count(*) AS opens FROM email_open WHERE isBot IS NOT TRUE GROUP BY messageId
+    SELECT messageId, count(*) AS opens FROM email_open WHERE NOT coalesce(isBot, FALSE) GROUP BY messageId
 ), clicks AS (
-    SELECT messageId, count(*) AS clicks FROM email_click WHERE isBot IS NOT TRUE GROUP BY messageId
+    SELECT messageId, count(*) AS clicks FROM email_click WHERE NOT coalesce(isBot, FALSE) GROUP BY messageId
 )
 SELECT
     campaigns.id AS campaign_id,
     campaigns.name AS campaign,
     count(*) AS sends,
-    coalesce(sum(opens.opens), 0)::BIGINT AS opens,
+    CAST(coalesce(sum(opens.opens), 0) AS BIGINT) AS opens,
     count(opens.messageId) AS opened,
-    coalesce(sum(clicks.clicks), 0)::BIGINT AS clicks,
+    CAST(coalesce(sum(clicks.clicks), 0) AS BIGINT) AS clicks,
     count(clicks.messageId) AS clicked,
-    round(count(opens.messageId) / count(*), 4) AS open_rate,
-    round(count(clicks.messageId) / count(*), 4) AS click_rate
+    round(1.0 * count(opens.messageId) / count(*), 4) AS open_rate,
+    round(1.0 * count(clicks.messageId) / count(*), 4) AS click_rate
 FROM email_send
 JOIN campaigns ON campaigns.id = email_send.campaignId
 LEFT JOIN opens ON opens.messageId = email_send.messageId

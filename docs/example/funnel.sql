@@ -3,19 +3,19 @@
 -- Each step counts messages, once each. A message that was clicked counts as opened, also where the mail program showed
 -- no images and Iterable recorded no opening. Bots do not count.
 WITH opened AS (
-    SELECT messageId FROM email_open WHERE isBot IS NOT TRUE
+    SELECT messageId FROM email_open WHERE NOT coalesce(isBot, FALSE)
     UNION
-    SELECT messageId FROM email_click WHERE isBot IS NOT TRUE
+    SELECT messageId FROM email_click WHERE NOT coalesce(isBot, FALSE)
 ), clicked AS (
-    SELECT DISTINCT messageId FROM email_click WHERE isBot IS NOT TRUE
+    SELECT DISTINCT messageId FROM email_click WHERE NOT coalesce(isBot, FALSE)
 ), counts AS (
     SELECT
         count(*) AS sent,
-        count(*) FILTER (messageId IN (FROM opened)) AS opened,
-        count(*) FILTER (messageId IN (FROM clicked)) AS clicked
+        count(CASE WHEN messageId IN (SELECT messageId FROM opened) THEN 1 END) AS opened,
+        count(CASE WHEN messageId IN (SELECT messageId FROM clicked) THEN 1 END) AS clicked
     FROM email_send
 ), steps AS (
-    SELECT 1 AS step, 'sent' AS name, sent AS messages, sent AS before, sent FROM counts
+    SELECT 1 AS step, 'sent' AS name, sent AS messages, sent AS step_before, sent FROM counts
     UNION ALL
     SELECT 2, 'opened', opened, sent, sent FROM counts
     UNION ALL
@@ -25,7 +25,7 @@ SELECT
     step,
     name,
     messages,
-    round(messages / nullif(sent, 0), 4) AS of_sent,
-    round(messages / nullif(before, 0), 4) AS of_step_before
+    round(1.0 * messages / nullif(sent, 0), 4) AS of_sent,
+    round(1.0 * messages / nullif(step_before, 0), 4) AS of_step_before
 FROM steps
 ORDER BY step;

@@ -9,10 +9,10 @@ WITH changes AS (
 )
 SELECT
     CAST(createdAt AT TIME ZONE 'UTC' AS DATE) AS day,
-    count(*) FILTER (change = 1) AS subscribed,
-    count(*) FILTER (change = -1) AS unsubscribed,
-    sum(change)::BIGINT AS net,
-    (sum(sum(change)) OVER (ORDER BY CAST(createdAt AT TIME ZONE 'UTC' AS DATE)))::BIGINT AS net_so_far
+    count(CASE WHEN change = 1 THEN 1 END) AS subscribed,
+    count(CASE WHEN change = -1 THEN 1 END) AS unsubscribed,
+    CAST(sum(change) AS BIGINT) AS net,
+    CAST(sum(sum(change)) OVER (ORDER BY CAST(createdAt AT TIME ZONE 'UTC' AS DATE)) AS BIGINT) AS net_so_far
 FROM changes
 GROUP BY CAST(createdAt AT TIME ZONE 'UTC' AS DATE)
 ORDER BY day;
