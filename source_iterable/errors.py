@@ -35,6 +35,7 @@ RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may sp
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
 NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
 ERROR_BODY_BYTES = 64_000
+TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was asked for, if Iterable says so
 UNLIMITED = 10**9
 UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 
@@ -163,7 +164,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         if not isinstance(response_or_exception, requests.Response):
             return self._unanswered(response_or_exception)
         status = response_or_exception.status_code
-        if is_web_page(response_or_exception) and status in {200, 400, 401, 403, 404}:
+        if is_web_page(response_or_exception) and status in TELLING:
             response_or_exception.close()
             trouble = f"a web page (HTTP {status}) came in the place of an answer, from a proxy or login page"
             return self._again(trouble, reachable=False)
@@ -241,13 +242,15 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self, trouble: str, detail: str = "", *, reachable: bool = True, tries: int | None = None
     ) -> ErrorResolution:
         self._failed += 1
-        gives_up = self._give_up is not None and (reachable or self._unreachable_tries == 1)
         if not reachable:
             patience = self._unreachable_tries
+        elif self._give_up is None:
+            patience = max(self._tries, TRIES)
         else:
-            patience = tries or self._tries if gives_up else max(self._tries, TRIES)
+            patience = tries or self._tries
         if self._failed >= patience:
-            if self._give_up is not None and gives_up:
+            # Asking for less does not help where nobody is reached, but what is tried once has another way.
+            if self._give_up is not None and (reachable or patience == 1):
                 raise self._give_up(trouble)
             raise self._transient_error(
                 f"failed {self._failed} times; the last time {trouble}. "
