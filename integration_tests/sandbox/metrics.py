@@ -13,7 +13,7 @@ Cells = dict[str, Any]
 
 SURPLUS = ""
 ATTRIBUTION_IN_DAYS = 15
-"""From so long after its end on, a campaign gathers no more numbers."""
+"""From so long after its end on, a campaign gathers numbers on single days only."""
 SILENT = {"Draft", "Ready", "Scheduled", "Starting", "Recurring"}
 """Campaigns in these states have sent nothing; what recurs is sent by its children."""
 
@@ -136,8 +136,9 @@ def columns(medium: str) -> list[str]:
 def series(seed: int, campaign: Row, now: float) -> Series | None:
     """The messages of a campaign as it stands; None if it has sent none.
 
-    They begin with its start, or its creation if it tells none, and end some days after it, since what
-    people do is attributed to it that long.
+    They begin with its start, or its creation if it tells none. Some days after its end, since what people do
+    is attributed to it that long, there are numbers on single days only. A campaign that is over and tells no
+    end is no different: what it sent after its last update is not to be seen from what it tells.
     """
     first = (campaign.get("startAt") or campaign["createdAt"]) / 1000
     if campaign["campaignState"] in SILENT or first > now:
@@ -146,7 +147,7 @@ def series(seed: int, campaign: Row, now: float) -> Series | None:
     if campaign["campaignState"] != "Running":
         ended = (campaign.get("endedAt") or campaign["updatedAt"]) / 1000
         last = ended + (1 + campaign["id"] % (ATTRIBUTION_IN_DAYS - 1)) * DAY
-    return Series(f"{seed}:metrics:{campaign['id']}", first, last)
+    return Series(f"{seed}:metrics:{campaign['id']}", first, last, echoes=True)
 
 
 def cells(seed: int, campaign: Row, span: Span, *, odd: bool = False, zeros: bool = False) -> Cells | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from random import Random
 
 DAY = 86400
+ECHO = 20
+"""Of so many days one still has something to report of what is over."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,21 @@ class Span:
 
 @dataclass(frozen=True)
 class Series:
-    """Messages that one campaign or variant sent: each day some, at one moment of it, from ``first`` to ``last``."""
+    """Messages that one campaign or variant sent: each day some, at one moment of it, from ``first`` to ``last``.
+
+    With ``echoes``, something still happens on one day in ``ECHO`` after that: a message that is opened months
+    later, a journey that goes on although its campaign tells no end.
+    """
 
     seed: str
     first: float
     last: float
+    echoes: bool = False
 
     def days(self, span: Span) -> range:
         """The days, counted from 1970, on which something may lie in ``span``."""
-        begin, end = max(self.first, span.start), min(self.last, span.now, span.end)
+        begin, end = max(self.first, span.start), min(span.now, span.end)
+        end = end if self.echoes else min(end, self.last)
         return range(int(begin // DAY), int(end // DAY) + 1)
 
     def counts(self, shares: Mapping[str, float], span: Span) -> dict[str, int] | None:
@@ -40,8 +48,12 @@ class Series:
             rng = Random(f"{self.seed}:{day}")
             moment = max(int(self.first), day * DAY + rng.randrange(DAY))
             messages = rng.randrange(20, 900)
-            if not span.start <= moment < span.end or moment > min(self.last, span.now):
+            if not span.start <= moment < span.end or moment > span.now:
                 continue
+            if moment > self.last:
+                if not self.echoes or rng.randrange(ECHO):
+                    continue
+                messages = rng.randrange(3, 30)
             whole = span.now >= moment + span.late
             for name, share in shares.items():
                 count = int(messages * share)

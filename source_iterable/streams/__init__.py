@@ -75,7 +75,8 @@ from source_iterable.streams.listings import (
     UserFields,
 )
 from source_iterable.streams.metadata import Metadata
-from source_iterable.streams.metrics import CampaignMetrics, CampaignMetricsDaily
+from source_iterable.streams.metrics import CampaignMetrics
+from source_iterable.streams.metrics_daily import CampaignMetricsDaily
 from source_iterable.streams.users import Users
 
 STREAMS: tuple[type[IterableStream], ...] = (

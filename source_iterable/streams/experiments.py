@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import requests
 
+from source_iterable.activity import Batch
 from source_iterable.errors import Rejected
 from source_iterable.rows import Row
 from source_iterable.streams.base import Slice
-from source_iterable.streams.metrics import Batch, MetricsStream, batches
+from source_iterable.streams.metrics import LifetimeMetrics, batches
 from source_iterable.streams.paged import PagedListing
 
 EMAIL = "email"
@@ -66,7 +67,7 @@ class Experiments(PagedListing):
         yield row | whole, added
 
 
-class ExperimentMetrics(MetricsStream):
+class ExperimentMetrics(LifetimeMetrics):
     """How e-mail experiments went over their lives, one row for each experiment and template."""
 
     endpoint = "experiments/metrics"

@@ -1,0 +1,150 @@
+"""The stream of campaign metrics by day: `GET campaigns/metrics` for spans of days, split where something happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from datetime import date, timedelta, timezone
+from typing import Any
+
+from airbyte_cdk.models import SyncMode
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_iterable.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
+from source_iterable.api import METRICS_PATH
+from source_iterable.backlogs import Body, Grow
+from source_iterable.progress import duration
+from source_iterable.rows import Row
+from source_iterable.streams.base import BeginsAnew, Slice
+from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
+from source_iterable.streams.paged import moment
+
+# How long the metrics of a day may still change: conversions come late.
+REVISED = timedelta(days=15)
+# Cells without a number that tell of nothing: what cannot be divided by zero, as Iterable writes it.
+NOTHING = frozenset({"", "-", "n/a", "na", "nan", "null", "none"})
+
+
+class CampaignMetricsDaily(BeginsAnew, MetricsStream):
+    """The metrics of each campaign for each day on which it has any.
+
+    A day is read again until it is fifteen days old. In plain append, only days of that age are read.
+    """
+
+    endpoint = METRICS_PATH
+    cursor_field = "date"
+    primary_key = ["id", "date"]  # noqa: RUF012 - the CDK's property is replaced
+    ADDED = ("date",)
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """`{"date": the last day that was read, "settled": the day to go on from}`."""
+        return self._state
+
+    @state.setter
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        self._state = value
+
+    def backlog(self, state: Mapping[str, Any]) -> ActivityPlan:
+        """The days from ``state`` to the present.
+
+        Raises:
+            AirbyteTracedException: A config_error if ``state`` cannot be read.
+        """
+        self._from = self._settled(state) if self.is_resumable else None
+        if self._from is not None and self._from > self.today():
+            self.warn_of_future(self._from)
+        return ActivityPlan(
+            self.name,
+            self.endpoint,
+            self.subjects,
+            lambda ids: batches(ids, self.length_of_request()),
+            self.download_activity,
+        )
+
+    def subjects(self) -> tuple[Subjects, Days | None]:
+        """All campaigns, and the days that this sync reads; None for no day."""
+        campaigns = Subjects({int(row["id"]): _first_day(row) for row in listed_campaigns(self)})
+        last = self.today() - (REVISED if self.appends else timedelta())
+        if self.config.end_date is not None:
+            last = min(last, (self.config.end_date - timedelta(seconds=1)).date())
+        first = max(self._from or EPOCH_DAY, self.config.start_date.date(), campaigns.first or EPOCH_DAY)
+        self._days = Days(first, last) if campaigns and first <= last else None
+        if self._days is not None:
+            requests = -(-len(campaigns) // MOST_IDS)
+            seconds = self.api.seconds_a_request(self.endpoint)
+            self.logger.info(
+                "%s: %d campaigns, %s: %d requests, and more for each day that has metrics; at %.3g s a request "
+                "that takes %s at the least.",
+                self.name, len(campaigns), self._days, requests, seconds, duration(seconds * requests),
+            )  # fmt: skip
+        return campaigns, self._days
+
+    def download_activity(self, batch: Batch, grow: Grow) -> Body:
+        """The metrics of one day, or which campaigns have any in a span of several days."""
+        spool = self.download(batch, grow)
+        if batch.days is None or len(batch.days) == 1:
+            return spool
+        size = spool.size
+        asked = set(batch.ids)
+        try:
+            return Activity(
+                sorted({row["id"] for row in self.rows_of(self.text(spool)) if self.is_reported(row)} & asked)
+            )
+        finally:
+            spool.close()
+            grow(-size)
+
+    def is_reported(self, row: Row) -> bool:
+        """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was asked for."""
+        return any(_is_something(value) for name, value in row.items() if name != "id")
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The records of one day, or none of a span without metrics; the state moves when the last one has left."""
+        yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
+        if stream_slice is not None:
+            self._state = self._state_after(stream_slice["answers"][0].batch.days.last)
+
+    def share_done(self, stream_slice: Slice) -> tuple[int, int]:
+        """How many days of how many are done."""
+        days: Days = stream_slice["answers"][0].batch.days
+        return (days.last - self._days.first).days + 1 if self._days else 0, len(self._days or ())
+
+    def added(self, batch: Batch) -> Row:
+        """The day."""
+        return {"date": str(batch.days)}
+
+    def _state_after(self, day: date) -> MutableMapping[str, Any]:
+        settled = min(day + DAY, self.today() - REVISED + DAY)
+        return {"date": day.isoformat(), "settled": max(settled, self._settled(self._state) or settled).isoformat()}
+
+    def _settled(self, state: Mapping[str, Any]) -> date | None:
+        try:
+            if state.get("settled") is not None:
+                return date.fromisoformat(state["settled"])
+            return None if state.get("date") is None else date.fromisoformat(state["date"]) - REVISED
+        except (TypeError, ValueError, OverflowError):
+            raise self.unreadable_state("no day under 'date' or 'settled'") from None
+
+
+def _first_day(campaign: Row) -> date:
+    """The day before anything can have happened to ``campaign``: in whatever time zone Iterable counts its days."""
+    known = (moment(campaign.get(name)) for name in ("createdAt", "startAt"))
+    days = [one.astimezone(timezone.utc).date() for one in known if one is not None]
+    return max(min(days, default=EPOCH_DAY), EPOCH_DAY + DAY) - DAY
+
+
+def _is_something(value: object) -> bool:
+    """Whether a cell tells of anything but zero."""
+    if isinstance(value, str):
+        text = value.strip().lower()
+        try:
+            return text not in NOTHING and float(text) != 0
+        except ValueError:
+            return True
+    return bool(value)
