@@ -47,6 +47,10 @@ class Endpoints:
             *Library(project).routes,
         ]
 
+    def serve(self, pattern: str, handler: Handler) -> None:
+        """Have ``handler`` answer the paths of ``pattern``, whatever did so far; ``{}`` is any one part of a path."""
+        self._routes.insert(0, (pattern, handler))
+
     def find(self, path: str) -> tuple[Handler, list[str]] | None:
         """What answers ``path`` (below ``/api/``, still escaped) and the values in it; None if nothing."""
         parts = path.split("/")

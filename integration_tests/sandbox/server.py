@@ -38,7 +38,7 @@ class Server:
     def __init__(self, project: Project, faults: Faults) -> None:
         """Serve ``project``."""
         self.project = project
-        self._endpoints = Endpoints(project)
+        self.endpoints = Endpoints(project)
         self.faults = faults
         self.limits = Limits(project.options.rate_scale, project.options.rate_window)
         self.requests: list[Request] = []
@@ -98,13 +98,13 @@ class Server:
         """
         if self.jobs.takes(record.method, _below_api(request)):
             return await self.jobs.answer(record, striking)
-        handler, arguments = self._endpoints.find(_below_api(request)) or (_nothing, [])
+        handler, arguments = self.endpoints.find(_below_api(request)) or (_nothing, [])
         return handler(request, arguments)
 
     def _exists(self, request: web.Request) -> bool:
         path = _below_api(request)
         return self.jobs.takes(request.method, path) or (
-            request.method == "GET" and self._endpoints.find(path) is not None
+            request.method == "GET" and self.endpoints.find(path) is not None
         )
 
     def _refusal(self, request: web.Request, record: Request) -> Reply | None:
