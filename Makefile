@@ -7,6 +7,8 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 IMAGE ?= airbyte/source-iterable:dev
 DOCKER ?= docker
+NODE ?= node
+NPM ?= npm
 SMOKE_PYTHON ?= $(PYTHON)
 
 BIN := $(VENV)/bin
@@ -19,12 +21,13 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 CLIENTS := $(CLIENTS_VENV)/.installed-$(VERSION)
+OFFICIAL := client_tests/official/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-clients lint lint-github demo docs bench soak fix dist smoke image test-image release-check lock upgrade clean python clients-python
+.PHONY: help setup test test-clients test-official-client lint lint-github demo docs bench soak fix dist smoke image test-image release-check lock upgrade clean python clients-python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=python3.13 chooses the interpreter, PYTEST_ARGS='-k windows' goes to pytest"
 
 setup: $(INSTALLED) ## set up the virtual environment (the other targets do it when needed)
@@ -48,6 +51,15 @@ lint-github: $(INSTALLED)
 
 test-clients: $(CLIENTS) ## read with PyAirbyte, into DuckDB and PostgreSQL (Python 3.11 or 3.12)
 	$(CLIENTS_VENV)/bin/pytest -W ignore -n $(WORKERS) client_tests $(PYTEST_ARGS)
+
+# Without Node.js there is nothing to test with: that is a sentence to a person, and a failure where CI is set.
+test-official-client: ## let Iterable's own client read the sandbox (Node.js 20 or newer)
+	@if $(NODE) -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null && $(NPM) --version >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory $(INSTALLED) $(OFFICIAL) && $(BIN)/python -m client_tests.official; \
+	else \
+	  echo "Skipped: Iterable's official client needs Node.js 20 or newer and npm, and '$(NODE)' or '$(NPM)' is not that." >&2; \
+	  test -z "$$CI"; \
+	fi
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m integration_tests.demo
@@ -96,7 +108,7 @@ upgrade: ## make the lock files anew with the newest versions
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
 
 clean: ## remove the virtual environment, caches and build results
-	rm -rf .venv .venv-* build dist demo .bench .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* client_tests/official/node_modules build dist demo .bench .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): $(LOCKED) pyproject.toml
@@ -107,6 +119,11 @@ $(LOCKED): requirements-dev.lock | python
 	@echo "Setting up $(VENV) with Python $(VERSION), which takes a minute ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(OFFICIAL): client_tests/official/package.json client_tests/official/package-lock.json client_tests/official/.npmrc
+	@echo "Setting up client_tests/official/node_modules ..."
+	@cd client_tests/official && $(NPM) ci --silent
 	@touch $@
 
 # PyAirbyte asks for other versions than the tools do, and for more room, so it has an environment to itself.

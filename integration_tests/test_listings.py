@@ -660,6 +660,15 @@ def test_given_a_content_that_cannot_be_had_when_synced_again_then_it_comes(
     assert_exact(held, truth(sandbox, "template_content"))
 
 
+def test_given_a_list_of_experiments_that_tells_their_number_alone_when_synced_then_all_arrive() -> None:
+    with running_with(experiments_total_count=True, size=Size(experiments=250)) as sandbox:
+        output = sync(sandbox, "experiments")
+
+        assert_exact(output.records("experiments"), truth(sandbox, "experiments"))
+        pages = [int(one["offset"]) for one in asked(sandbox, "experiments")]
+        assert sorted(set(pages)) == [0, 100, 200]
+
+
 @pytest.mark.parametrize("status", [400, 404])
 def test_given_an_experiment_that_vanished_when_synced_then_what_the_listing_tells(
     sandbox: Sandbox, waits: list[float], status: int

@@ -1,5 +1,7 @@
 """The sandbox's asynchronous exports: jobs, their files, and what can go wrong with them, as a client sees them."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -406,6 +408,22 @@ def test_jobs_of_other_tools_take_places_too() -> None:
         assert states(sandbox, start(sandbox), 9) == ["enqueued"] * 9
 
 
+@pytest.mark.parametrize("delimiter", [None, ";"])
+def test_a_job_can_write_csv(sandbox: Sandbox, delimiter: str | None) -> None:
+    body = BODY | {"outputFormat": "text/csv"} | ({"delimiter": delimiter} if delimiter else {})
+    job = call(sandbox, "POST", "export/start", body).json()["jobId"]
+
+    (file,) = finished(sandbox, job)
+    written = list(csv.DictReader(io.StringIO(fetch(file).text, newline=""), delimiter=delimiter or ","))
+
+    assert file["file"].endswith(".csv")
+    truth = sandbox.truth("emailSend")
+    assert len(written) == len(truth)
+    assert {name for row in truth for name in row} == set(written[0])
+    for name in ("email", "createdAt", "campaignId"):
+        assert sorted(row[name] for row in written) == sorted(str(row.get(name) or "") for row in truth)
+
+
 # Refusals
 
 
@@ -414,13 +432,13 @@ def test_jobs_of_other_tools_take_places_too() -> None:
     [
         {"dataTypeName": "emailSnd"},
         {"dataTypeName": None},
-        {"outputFormat": "text/csv"},
+        {"outputFormat": "text/xml"},
         {"outputFormat": None},
         {"startDateTime": None},
         {"endDateTime": "2024-13-01 00:00:00"},
         {"startDateTime": "2024-01-01T00:00:00Z"},
     ],
-    ids=["unknown type", "no type", "csv", "no format", "no bound", "no date", "another notation"],
+    ids=["unknown type", "no type", "xml", "no format", "no bound", "no date", "another notation"],
 )
 def test_bad_parameters_are_refused(sandbox: Sandbox, change: dict[str, Any]) -> None:
     body = {name: value for name, value in (BODY | change).items() if value is not None}

@@ -124,7 +124,7 @@ def test_snippets_come_whole_with_times_as_text(sandbox: Sandbox) -> None:
     assert after == [edited, *before[1:]] == sandbox.truth("snippets")
     assert edited["content"] == f"{before[0]['content']} (edited)"
     assert datetime.fromisoformat(edited["updatedAt"]) >= datetime.fromisoformat(NOW)
-    assert {row["createdAt"][-1] for row in after} == {"Z", "0"}
+    assert {row["createdAt"][-1] for row in after} == {"Z"}
     assert all(datetime.fromisoformat(row["createdAt"]) < datetime.fromisoformat(row["updatedAt"]) for row in after)
 
 
@@ -218,6 +218,15 @@ def test_experiments_are_paged_by_offset(sandbox: Sandbox) -> None:
     assert answer(sandbox, "experiments", offset=22)["experiments"] == []
     for params in {"limit": 101}, {"limit": 0}, {"offset": -1}:
         assert refusal(sandbox, "experiments", **params) == (400, "BadParams")
+
+
+def test_experiments_are_listed_as_the_official_client_reads_them() -> None:
+    with Sandbox(start=START, now=NOW, rate_scale=10_000, experiments_total_count=True) as sandbox:
+        truth = sandbox.truth("experiments")
+
+        assert answer(sandbox, "experiments", limit=1000) == {"experiments": truth, "totalCount": 22}
+        assert answer(sandbox, "experiments", offset=20) == {"experiments": truth[20:], "totalCount": 22}
+        assert refusal(sandbox, "experiments", limit=1001) == (400, "BadParams")
 
 
 def test_experiments_can_be_chosen(sandbox: Sandbox) -> None:

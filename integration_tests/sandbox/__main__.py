@@ -86,6 +86,9 @@ def parser() -> argparse.ArgumentParser:
     behaviour.add_argument(
         "--unwrapped-catalogs", dest="wrapped_catalogs", action="store_false", help="plain answers about catalogs"
     )
+    behaviour.add_argument(
+        "--experiments-total-count", action="store_true", help="the list of experiments as the official client reads it"
+    )
     behaviour.add_argument("--odd-metrics", action="store_true", help="campaigns/metrics has odd headers and rows")
     behaviour.add_argument("--zero-metrics", action="store_true", help="campaigns/metrics has rows of zeros")
     behaviour.add_argument(

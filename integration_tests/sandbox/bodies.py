@@ -1,5 +1,8 @@
 """A body on its way to the wire: lines joined, faults worked in, cut where they say."""
 
+import csv
+import io
+import json
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -35,6 +38,19 @@ def with_blank_lines(batches: Iterable[list[bytes]], every: int) -> Iterator[lis
             if count % every == 0:
                 lines.append(b"" if count % 2 else b"  ")
         yield lines
+
+
+def as_csv(lines: Iterable[bytes], delimiter: str) -> list[bytes]:
+    """The rows of JSON lines as lines of CSV with a header; what is not a text or a number stands there as JSON."""
+    rows = [json.loads(line) for line in lines]
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    written = io.StringIO()
+    writer = csv.DictWriter(written, header, delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        cells = {name: value for name, value in row.items() if value is not None}
+        writer.writerow({name: v if isinstance(v, str) else json.dumps(v) for name, v in cells.items()})
+    return written.getvalue().removesuffix("\n").encode().split(b"\n")
 
 
 def with_line(batches: Iterable[list[bytes]], line: bytes, after: int) -> Iterator[list[bytes]]:

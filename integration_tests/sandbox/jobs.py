@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from integration_tests.sandbox import bodies
 from integration_tests.sandbox.answers import Answer, ApiError, bad_params
 from integration_tests.sandbox.clock import monotonic
 from integration_tests.sandbox.endpoints import bound, data_type_named, sent_span
@@ -35,7 +36,8 @@ ROUTES = (
 )
 FIRST_JOB = 7_340_001
 ANOTHER_TOOL = "another tool"
-FORMATS = ("application/x-json-stream",)
+CSV = "text/csv"
+FORMATS = ("application/x-json-stream", CSV)
 BLANK_LINE_EVERY = 7
 
 
@@ -69,6 +71,8 @@ class Job:
     ended: datetime | None = None
     looks: int = 0
     faults: list[str] = field(default_factory=list)
+    delimiter: str | None = None
+    """What separates the cells of files of CSV; None for files of JSON lines."""
 
     @property
     def has_ended(self) -> bool:
@@ -122,6 +126,8 @@ class Jobs:
         window = str(asked.get("startDateTime", "")), str(asked.get("endDateTime", ""))
         span = bound(window[0], "startDateTime") or 0, bound(window[1], "endDateTime") or 0
         job = self._new(name, window, record.headers.get("User-Agent", ""))
+        if asked["outputFormat"] == CSV:
+            job.delimiter = str(asked.get("delimiter") or ",")
         job.faults = [fault.kind for fault in striking if fault.kind.startswith("job_")]
         table = self._project.tables[name]
         with self._project.lock:
@@ -224,8 +230,10 @@ class Jobs:
         """Put the rows of a job into files."""
         first = int(job.scheduled.timestamp() * 1000)
         for number, lines in enumerate(self._parts(job, batches)):
-            name = f"file-{first + number * 37}.json"
-            if self._options.blank_lines:
+            name = f"file-{first + number * 37}.{'csv' if job.delimiter else 'json'}"
+            if job.delimiter:
+                lines = bodies.as_csv(lines, job.delimiter)  # noqa: PLW2901
+            elif self._options.blank_lines:
                 lines = _with_blank_lines(lines)  # noqa: PLW2901
             body = b"\n".join(lines) + (b"\n" if number % 2 else b"")
             self._storage.put(f"{job.id}/{name}", body, {"dataTypeName": job.data_type})

@@ -16,6 +16,8 @@ JOURNEYS = Paging(name="journeys", total="totalJourneysCount", default=10, most=
 CATALOGS = Paging(name="catalogNames", total="totalCatalogsCount", sortable=(), default=10, most=100)
 ITEMS = Paging(name="catalogItemsWithProperties", total="totalItemsCount", sortable=(), default=10)
 EXPERIMENTS_DEFAULT, EXPERIMENTS_MOST = 20, 100
+MOST_OF_THE_CLIENT = 1000
+"""The largest limit that the official client knows for the list of experiments; the documentation names another."""
 
 Handler = Callable[[web.Request, list[str]], Answer]
 
@@ -81,7 +83,8 @@ class Library:
         query = request.query
         limit = number(query.get("limit", str(EXPERIMENTS_DEFAULT)))
         offset = query.get("offset", "0")
-        if limit is None or limit > EXPERIMENTS_MOST or not offset.isdecimal():
+        counted = self.project.options.experiments_total_count
+        if limit is None or limit > (MOST_OF_THE_CLIENT if counted else EXPERIMENTS_MOST) or not offset.isdecimal():
             raise bad_params("Invalid limit or offset")
         states, campaigns = query.getall("state", []), numbers(request, "campaignId")
         start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
@@ -96,7 +99,8 @@ class Library:
         if begin == 0 and limit < len(full):
             self.project.serve_first_page("experiments")
         page = [experiments.listed(self.project.people, row) for row in full[begin : begin + limit]]
-        return Answer({"experiments": page, "pagination": {"limit": limit, "offset": begin, "total": len(full)}})
+        pagination = {"limit": limit, "offset": begin, "total": len(full)}
+        return Answer({"experiments": page} | ({"totalCount": len(full)} if counted else {"pagination": pagination}))
 
     def _experiment(self, _: web.Request, arguments: list[str]) -> Answer:
         for row in self.kept.rows("experiment_details"):

@@ -99,6 +99,9 @@ class Options:
     """Keys on one page of a metadata table."""
     wrapped_catalogs: bool = True
     """Whether the answers about catalogs are wrapped in ``{"msg", "code", "params"}``."""
+    experiments_total_count: bool = False
+    """Whether the list of experiments tells `totalCount`, and nothing of its pages, and takes a limit of 1000: the
+    official client expects that; the documentation had `pagination`, and a limit of 100."""
     odd_metrics: bool = False
     """Whether campaigns/metrics has each column twice, rows longer than the header, and `N/A`."""
     zero_metrics: bool = False

@@ -8,7 +8,7 @@ FIRST_SNIPPET = 4711
 
 
 def snippets(people: People, count: int, start: int, end: int) -> list[Row]:
-    """Snippets; every other one has a description, and offsets in place of `Z`."""
+    """Snippets; every other one has a description."""
     rows = []
     for number in range(count):
         rng = seeded(people, "snippet", number)
@@ -28,7 +28,5 @@ def snippets(people: People, count: int, start: int, end: int) -> list[Row]:
         }
         if number % 2 == 0:
             row.update({"description": f"About {word}", "folderId": 12})
-        else:
-            row["createdAt"] = row["createdAt"].replace("Z", "+00:00")
         rows.append(row)
     return rows
