@@ -55,7 +55,7 @@ test-clients: $(CLIENTS) ## read with PyAirbyte, into DuckDB and PostgreSQL (Pyt
 # Without Node.js there is nothing to test with: that is a sentence to a person, and a failure where CI is set.
 test-official-client: ## let Iterable's own client read the sandbox (Node.js 20 or newer)
 	@if $(NODE) -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null && $(NPM) --version >/dev/null 2>&1; then \
-	  $(MAKE) --no-print-directory $(INSTALLED) $(OFFICIAL) && $(BIN)/python -m client_tests.official; \
+	  $(MAKE) --no-print-directory --silent $(INSTALLED) $(OFFICIAL) && $(BIN)/python -m client_tests.official; \
 	else \
 	  echo "Skipped: Iterable's official client needs Node.js 20 or newer and npm, and '$(NODE)' or '$(NPM)' is not that." >&2; \
 	  test -z "$$CI"; \
@@ -123,7 +123,7 @@ $(LOCKED): requirements-dev.lock | python
 
 $(OFFICIAL): client_tests/official/package.json client_tests/official/package-lock.json client_tests/official/.npmrc
 	@echo "Setting up client_tests/official/node_modules ..."
-	@cd client_tests/official && $(NPM) ci --silent
+	@cd client_tests/official && $(NPM) ci --loglevel=error >/dev/null
 	@touch $@
 
 # PyAirbyte asks for other versions than the tools do, and for more room, so it has an environment to itself.

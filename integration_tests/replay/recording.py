@@ -71,6 +71,7 @@ class Recording:
         found |= {
             "campaign_labels": self._labels(),
             "campaign_metrics": self._metrics(),
+            "campaign_metrics_daily": self._daily(),
             "experiment_metrics": self.experiment_cells(),
             "list_users": [{"email": line, "listId": key} for key, lines in self.members.items() for line in lines],
             "metadata": list(self.content.get("metadata_values", {}).values()),
@@ -152,6 +153,18 @@ class Recording:
         for key, (titles, cells) in self.metrics.items():
             if key in sent:
                 yield {"id": str(key), **dict(zip(titles, cells, strict=True))}
+
+    def _daily(self) -> Iterator[Row]:
+        """The same on the only day that each has metrics of; those that are zero have none."""
+        for row in self._metrics():
+            if any(cell.strip("0.") for title, cell in row.items() if title != "id"):
+                yield {"date": f"{datetime.fromtimestamp(self.measured_at(int(row['id'])), UTC):%Y-%m-%d}", **row}
+
+    def measured_at(self, campaign_id: int) -> float:
+        """When everything happened that a campaign has metrics of: recordings tell only the sums."""
+        (campaign,) = (row for row in self.rows("campaigns") if row["id"] == campaign_id)
+        at: int = campaign.get("startAt", campaign["createdAt"])
+        return at / 1000
 
     def experiment_cells(self) -> Iterator[Row]:
         """The rows of the CSV of experiments."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -10,7 +11,8 @@ from integration_tests.replay.recording import Recording, Row
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.answers import Answer, bad_params
 from integration_tests.sandbox.contents import MEDIA
-from integration_tests.sandbox.parameters import numbers
+from integration_tests.sandbox.parameters import moment, numbers
+from integration_tests.sandbox.project import FOR_EVER
 
 NOTHING = Size(
     events=0,
@@ -98,12 +100,22 @@ class Replay(Sandbox):
         return rows
 
     def _campaign_metrics(self, request: web.Request, _: list[str]) -> Answer:
-        """The rows of the campaigns that are asked for; nothing in a span of days, which no recording tells of."""
-        known = {key: row for key, row in self.recording.metrics.items() if key in numbers(request, "campaignId")}
-        if not known or request.query.get("startDateTime", "1970")[:4] != "1970":
+        """The rows of the campaigns that are requested.
+
+        Outside the span in which they were sent they have rows of zeros, or none if none were recorded either.
+        """
+        start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
+        silent = "empty_metrics" in self.recording.content
+        rows = []
+        for key in numbers(request, "campaignId"):
+            titles, cells = self.recording.metrics.get(key, ([], []))
+            if titles and start <= self.recording.measured_at(key) < end:
+                rows.append([str(key), *cells])
+            elif titles and not silent:
+                rows.append([str(key), *(re.sub("[1-9]", "0", cell) for cell in cells)])
+        if not rows:
             return _csv(self.recording.content.get("empty_metrics", "id,\n"))
-        titles = next(iter(known.values()))[0]
-        return _csv(_text([["id", *titles], *([str(key), *cells] for key, (_, cells) in known.items())]))
+        return _csv(_text([["id", *next(iter(self.recording.metrics.values()))[0]], *rows]))
 
 
 def _page(request: web.Request, name: str, total: str, rows: list[Row]) -> Answer:
