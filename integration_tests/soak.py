@@ -38,7 +38,7 @@ from integration_tests.processes import Reading
 from integration_tests.replica import MODES, Replica, Sign, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sync import NOW, ROOT, START, environment
-from unit_tests.test_downloads_stress import try_one
+from unit_tests.test_prefetcher_stress import try_one
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"

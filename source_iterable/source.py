@@ -25,12 +25,12 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH, Api
-from source_iterable.backlogs import Backlog, Unreadable
 from source_iterable.config import DIRECT, JOBS, Config
-from source_iterable.downloads import Downloads
 from source_iterable.errors import Answer, is_web_page, key_error
 from source_iterable.jobs import Jobs
 from source_iterable.outcome import unfinished
+from source_iterable.prefetch import plans
+from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.base import AheadStream
 from source_iterable.streams.export import ExportStream
@@ -140,14 +140,19 @@ class SourceIterable(AbstractSource):
             table.in_batches = self._in_batches
         ahead = [table for table in tables if isinstance(table, AheadStream)]
         states = ConnectorStateManager(state=state)
-        downloads = Downloads([_backlog(table, states) for table in ahead], parsed.spool_bytes)
+        prefetcher = Prefetcher(
+            [_plan(table, states) for table in ahead],
+            parsed.spool_bytes,
+            seconds_a_request=api.seconds_a_request(EXPORT_PATH),
+            retry_delays=[api.scaled(delay) for delay in RETRY_DELAYS],
+        )
         by_job = parsed.export_method != DIRECT and any(isinstance(table, ExportStream) for table in ahead)
         jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
         for table in tables:
             if not isinstance(table, AheadStream):
-                table.room = downloads.make_room
+                table.room = prefetcher.free_disk
         for table in ahead:
-            table.downloads = downloads
+            table.prefetcher = prefetcher
             if isinstance(table, ExportStream):
                 table.jobs = jobs
         if "users" in selected:
@@ -157,12 +162,12 @@ class SourceIterable(AbstractSource):
             )
         self._reading = tables
         try:
-            downloads.start()
+            prefetcher.start()
             yield from super().read(logger, config, catalog, state)
         except AirbyteTracedException as error:
             raise unfinished(tables) or error from None
         finally:
-            downloads.stop()
+            prefetcher.stop()
             if jobs is not None:
                 jobs.stop()
             self._reading = None
@@ -241,9 +246,9 @@ def _document(path: str, wanted: str) -> Iterator[None]:
         ) from error
 
 
-def _backlog(table: AheadStream, states: ConnectorStateManager) -> Backlog[Any]:
+def _plan(table: AheadStream, states: ConnectorStateManager) -> plans.SlicePlan[Any]:
     """What ``table`` wants; a state that cannot be read fails this table when its turn comes, not the sync."""
     try:
-        return table.backlog(states.get_stream_state(table.name, table.namespace))
+        return table.plan(states.get_stream_state(table.name, table.namespace))
     except Exception as error:
-        return Unreadable(table.name, table.endpoint, error)
+        return plans.UnreadablePlan(table.name, table.endpoint, error)

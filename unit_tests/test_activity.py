@@ -9,8 +9,8 @@ from tracemalloc import get_traced_memory, start, stop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_iterable.activity import Activity, ActivityPlan, Batch, Days, Subjects
-from source_iterable.backlogs import State
+from source_iterable.prefetch.activity import Activity, ActivityPlan, Batch, Days, Subjects
+from source_iterable.prefetch.plans import State
 
 FIRST = date(2019, 1, 1)
 BATCH = 50
@@ -51,7 +51,7 @@ def carried_out(plan: ActivityPlan, order: Random | None = None) -> tuple[list[B
     requests = -1  # the listing is none
     running = []
     while True:
-        while len(running) < 4 and (piece := plan.next()) is not None:
+        while len(running) < 4 and (piece := plan.next(0.0)) is not None:
             piece.state = State.RUNNING
             running.append(piece)
         if not running:
@@ -62,9 +62,9 @@ def carried_out(plan: ActivityPlan, order: Random | None = None) -> tuple[list[B
         body = plan.fetch(piece, lambda size: None)
         is_day = isinstance(batch, Batch) and batch.days is not None and len(batch.days) == 1
         piece.body = _Whole() if is_day else body
-        piece.state = State.DONE
-        plan.arrived(piece)
-    return [piece.what for piece in plan.pieces], requests
+        piece.state = State.READY
+        plan.succeeded(piece)
+    return [piece.what for piece in plan.slices], requests
 
 
 class _Whole:
@@ -159,14 +159,14 @@ def test_a_plan_for_many_campaigns_takes_little_memory() -> None:
     def planned() -> ActivityPlan:
         made = plan(first_days, days(0, 2879), lambda one, some: True)
         kept = 0
-        while kept < 32 and (piece := made.next()) is not None:
+        while kept < 32 and (piece := made.next(0.0)) is not None:
             piece.body = made.fetch(piece, lambda size: None)
             batch = piece.what
             if isinstance(batch, Batch) and batch.days is not None and len(batch.days) == 1:
                 piece.body = _Whole()
                 kept += 1
-            piece.state = State.DONE
-            made.arrived(piece)
+            piece.state = State.READY
+            made.succeeded(piece)
         return made
 
     start()
@@ -176,5 +176,5 @@ def test_a_plan_for_many_campaigns_takes_little_memory() -> None:
     finally:
         stop()
 
-    assert len(made.pieces) < 100
+    assert len(made.slices) < 100
     assert held < 6_000_000

@@ -27,11 +27,11 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns, timestamps
 from source_iterable.api import Api
-from source_iterable.backlogs import Backlog, Piece
 from source_iterable.config import Config
-from source_iterable.downloads import Downloads
 from source_iterable.errors import Attempts, failure
 from source_iterable.messages import batches
+from source_iterable.prefetch import plans
+from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
 from source_iterable.spool import UnusableBodyError
@@ -370,23 +370,23 @@ class AheadStream(IterableStream, ABC):
     """A table whose bodies are downloaded ahead of their emission.
 
     Attributes:
-        downloads: The look-ahead of the sync; None where the table is read by itself.
+        prefetcher: The prefetcher of the sync; None where the stream is read by itself.
     """
 
-    downloads: Downloads | None = None
+    prefetcher: Prefetcher | None = None
 
-    def backlog(self, state: Mapping[str, Any]) -> Backlog[Any]:
+    def plan(self, state: Mapping[str, Any]) -> plans.SlicePlan[Any]:
         """What the table wants downloaded, given its saved state."""
         raise NotImplementedError
 
-    def taken(self) -> Iterator[Piece[Any]]:
+    def prefetched(self) -> Iterator[plans.Slice[Any]]:
         """What was wanted, in order, as it arrives."""
-        if self.downloads is not None:
-            yield from self.downloads.take(self.name)
+        if self.prefetcher is not None:
+            yield from filter(None, self.prefetcher.slices(self.name))
             return
-        downloads = Downloads([self.backlog(self.state)], self.config.spool_bytes)
-        downloads.start()
+        prefetcher = Prefetcher([self.plan(self.state)], self.config.spool_bytes)
+        prefetcher.start()
         try:
-            yield from downloads.take(self.name)
+            yield from filter(None, prefetcher.slices(self.name))
         finally:
-            downloads.stop()
+            prefetcher.stop()

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import requests
 
-from source_iterable.activity import Batch
 from source_iterable.errors import Rejected
+from source_iterable.prefetch.activity import Batch
 from source_iterable.rows import Row
 from source_iterable.streams.base import Slice
 from source_iterable.streams.metrics import LifetimeMetrics, batches

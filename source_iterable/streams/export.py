@@ -19,10 +19,11 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
-from source_iterable.backlogs import Grow, Piece, Windows
 from source_iterable.config import AUTOMATIC, JOBS
 from source_iterable.errors import TRIES, TooMuchError, failure
 from source_iterable.jobs import Jobs, NoJobError, Wanted
+from source_iterable.prefetch import plans
+from source_iterable.prefetch.plans import Reserve
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
@@ -64,7 +65,7 @@ class ExportStream(AheadStream, ABC):
     def state(self, value: MutableMapping[str, Any]) -> None:
         self._state = value
 
-    def backlog(self, state: Mapping[str, Any]) -> Windows:
+    def plan(self, state: Mapping[str, Any]) -> plans.WindowPlan:
         """The windows from ``state`` to the present.
 
         Raises:
@@ -73,7 +74,7 @@ class ExportStream(AheadStream, ABC):
         self._span = span = self.span(state)
         ends_open = self.ends_open and self._is_full_refresh and span is not None and not self.config.end_date
         last = self.open_window if ends_open else None
-        return Windows(self.name, self.endpoint, span, Width(self.config.window), self.download, last)
+        return plans.WindowPlan(self.name, self.endpoint, span, Width(self.config.window), self.download, last)
 
     def span(self, state: Mapping[str, Any]) -> Window | None:
         """From where to where this sync reads; None for nothing.
@@ -105,7 +106,7 @@ class ExportStream(AheadStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Slice]:
         """The windows, each when it was downloaded whole."""
-        for piece in self.taken():
+        for piece in self.prefetched():
             self.progress.span = self._span
             yield {"window": str(piece.what), "piece": piece}
 
@@ -119,7 +120,7 @@ class ExportStream(AheadStream, ABC):
         """The records of one downloaded window; the state moves when the last one has left."""
         if stream_slice is None:
             return
-        piece: Piece[Window] = stream_slice["piece"]
+        piece: plans.Slice[Window] = stream_slice["piece"]
         window, spool = piece.what, piece.body
         self._unparsed = 0
         before = self.progress.rows
@@ -162,15 +163,15 @@ class ExportStream(AheadStream, ABC):
         """The error for a malformed line that persists; None where it is delivered as it is."""
         return None
 
-    def download(self, window: Window, tries: int, grow: Grow) -> Spool:
-        """The rows of ``window``, whole; called on a thread of the look-ahead.
+    def download(self, window: Window, tries: int, reserve: Reserve) -> Spool:
+        """The rows of ``window``, whole; called on a thread of the prefetcher.
 
         Raises:
             TooMuchError: If the server could not deliver it, met ``tries`` times.
             AirbyteTracedException: If asking for less would not help.
         """
         try:
-            return self._download(window, tries, grow)
+            return self._download(window, tries, reserve)
         except TooMuchError as error:
             if window.is_least:  # larger than all the room on disk
                 raise failure(
@@ -183,28 +184,28 @@ class ExportStream(AheadStream, ABC):
             self.logger.info("%s: %s could not be delivered at once: %s. Asking for less.", self.name, window, error)
             raise
 
-    def _download(self, window: Window, tries: int, grow: Grow) -> Spool:
+    def _download(self, window: Window, tries: int, reserve: Reserve) -> Spool:
         for reading in range(1, READINGS + 1):
             by_job = reading == 1 or self.config.export_method == JOBS
-            spool = (self._by_job(window, grow) if by_job else None) or self._directly(window, tries, grow)
+            spool = (self._by_job(window, reserve) if by_job else None) or self._directly(window, tries, reserve)
             if spool.malformed is None and not (spool.is_doubtful and reading == 1):
                 break
             if reading < READINGS:
                 spool.close()
-                grow(-spool.size)
+                reserve(-spool.size)
         if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
             spool.close()
             raise refusal
         return spool
 
-    def _by_job(self, window: Window, grow: Grow) -> Spool | None:
+    def _by_job(self, window: Window, reserve: Reserve) -> Spool | None:
         """The rows of ``window`` from an export job, if one is called for and to be had."""
         automatic = self.config.export_method == AUTOMATIC
         is_settled = window.end <= self.api.clock.fixed() - SETTLED_FOR_JOBS
         if self.jobs is None or (automatic and not is_settled):
             return None
         try:
-            return self.jobs.export(Wanted(self.name, self.data_type, window, self.attempts), grow)
+            return self.jobs.export(Wanted(self.name, self.data_type, window, self.attempts), reserve)
         except (NoJobError, TooMuchError) as error:
             if isinstance(error, TooMuchError) and not window.is_least:
                 raise
@@ -218,7 +219,7 @@ class ExportStream(AheadStream, ABC):
                 FailureType.config_error,
             ) from error
 
-    def _directly(self, window: Window, tries: int, grow: Grow) -> Spool:
+    def _directly(self, window: Window, tries: int, reserve: Reserve) -> Spool:
         params = {
             "dataTypeName": self.data_type,
             "startDateTime": timestamps.for_export(window.start),
@@ -228,7 +229,7 @@ class ExportStream(AheadStream, ABC):
             f"the export of {window}",
             tries=TRIES if window.is_least else tries,
             give_up=None if window.is_least else TooMuchError,
-            receive=lambda response: Spool.receive(response, check=check, grow=grow),
+            receive=lambda response: Spool.receive(response, check=check, grow=reserve),
         )
         spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
         return spool

@@ -10,8 +10,9 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api import LIST_USERS_PATH
-from source_iterable.backlogs import Grow, Listed, Piece
 from source_iterable.errors import Rejected, TooMuchError, failure
+from source_iterable.prefetch import plans
+from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
@@ -29,12 +30,12 @@ class ListUsers(AheadStream):
     # In projects that do not identify people by address, two members may share one: their ids are asked for.
     _params: Mapping[str, str] = {}
 
-    def backlog(self, state: Mapping[str, Any]) -> Listed[int]:
+    def plan(self, state: Mapping[str, Any]) -> plans.ListPlan[int]:
         """All lists of the project."""
-        return Listed(self.name, self.endpoint, self.list_ids, self.download)
+        return plans.ListPlan(self.name, self.endpoint, self.list_ids, self.download)
 
     def list_ids(self) -> Sequence[int]:
-        """The ids of all lists, in order; called on a thread of the look-ahead."""
+        """The ids of all lists, in order; called on a thread of the prefetcher."""
         if not self._identifies_by_email():
             self._params = {"preferUserId": "true"}
         response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
@@ -68,7 +69,7 @@ class ListUsers(AheadStream):
     ) -> Iterator[Slice]:
         """The lists, each when it was downloaded whole."""
         skipped: list[Skipped] = []
-        for number, piece in enumerate(self.taken(), start=1):
+        for number, piece in enumerate(self.prefetched(), start=1):
             if isinstance(piece.body, Skipped):
                 skipped.append(piece.body)
                 self.progress.remark(f"list {piece.what} skipped: {piece.body.reason}")
@@ -93,7 +94,7 @@ class ListUsers(AheadStream):
         """The members of one downloaded list."""
         if stream_slice is None:
             return
-        piece: Piece[int] = stream_slice["piece"]
+        piece: plans.Slice[int] = stream_slice["piece"]
         spool: Spool = piece.body
         before = self.progress.rows
         yield from self.emitted(self.counted(self._members(spool, piece.what)))
@@ -110,15 +111,15 @@ class ListUsers(AheadStream):
                 member if len(selected) == len(member) else {name: member[name] for name in member if name in selected}
             )
 
-    def download(self, list_id: int, grow: Grow) -> Spool | Skipped:
-        """The members of a list, whole; called on a thread of the look-ahead.
+    def download(self, list_id: int, reserve: Reserve) -> Spool | Skipped:
+        """The members of a list, whole; called on a thread of the prefetcher.
 
         A list is skipped only for an answer about that list that repeats.
         """
         attempts = self.attempts(
             f"list {list_id}",
             rejects={400, 404, 500},
-            receive=lambda response: Spool.receive(response, grow=grow),
+            receive=lambda response: Spool.receive(response, grow=reserve),
         )
         params = {"listId": list_id, **self._params}
         try:

@@ -12,10 +12,11 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import columns
-from source_iterable.activity import DAY, Activity, Batch
 from source_iterable.api import METRICS_PATH
-from source_iterable.backlogs import Grow, Listed, Piece
 from source_iterable.errors import TooMuchError, failure
+from source_iterable.prefetch import plans
+from source_iterable.prefetch.activity import DAY, Activity, Batch
+from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool, UnusableBodyError
@@ -88,12 +89,12 @@ class MetricsStream(AheadStream, ABC):
         """The characters of a request's address without its ids."""
         return len(self.api.url + self.endpoint) + len("?startDateTime=1970-01-01&endDateTime=2026-01-01")
 
-    def download(self, batch: Batch, grow: Grow) -> Spool:
-        """The figures of ``batch``, whole; called on a thread of the look-ahead."""
+    def download(self, batch: Batch, reserve: Reserve) -> Spool:
+        """The figures of ``batch``, whole; called on a thread of the prefetcher."""
         of_days = f" on {batch.days}" if batch.days else ""
         attempts = self.attempts(
             f"the request for the figures of {len(batch.ids)} {self.of_what}{of_days}",
-            receive=lambda response: Spool.receive(response, grow=grow),
+            receive=lambda response: Spool.receive(response, grow=reserve),
         )
         params = {**self.bounds(batch), self.id_parameter: list(batch.ids)}
         try:
@@ -116,13 +117,13 @@ class MetricsStream(AheadStream, ABC):
     ) -> Iterator[Slice]:
         """The batches, each when it was downloaded whole; those of one day together."""
         answers: list[_Answer] = []
-        for number, piece in enumerate(self.taken(), start=1):
+        for number, piece in enumerate(self.prefetched(), start=1):
             answers.append(self._answer(piece))
             if piece.what.ends:
                 yield {"batches": number, "answers": answers}
                 answers = []
 
-    def _answer(self, piece: Piece[Batch]) -> _Answer:
+    def _answer(self, piece: plans.Slice[Batch]) -> _Answer:
         body: Spool | Activity = piece.body
         size = body.size
         text = None if isinstance(body, Activity) else self.text(body)
@@ -201,11 +202,11 @@ class LifetimeMetrics(MetricsStream, ABC):
 
     @abstractmethod
     def listing(self) -> Sequence[Batch]:
-        """What to ask for; called on a thread of the look-ahead."""
+        """What to ask for; called on a thread of the prefetcher."""
 
-    def backlog(self, state: Mapping[str, Any]) -> Listed[Batch]:
+    def plan(self, state: Mapping[str, Any]) -> plans.ListPlan[Batch]:
         """All batches."""
-        return Listed(self.name, self.endpoint, self._listing, self.download)
+        return plans.ListPlan(self.name, self.endpoint, self._listing, self.download)
 
     def _listing(self) -> Sequence[Batch]:
         self._listed = self.listing()

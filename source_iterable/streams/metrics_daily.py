@@ -9,9 +9,10 @@ from typing import Any
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
 from source_iterable.api import METRICS_PATH
-from source_iterable.backlogs import Body, Grow
+from source_iterable.prefetch import plans
+from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
+from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.streams.base import BeginsAnew, Slice
@@ -44,7 +45,7 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
     def state(self, value: MutableMapping[str, Any]) -> None:
         self._state = value
 
-    def backlog(self, state: Mapping[str, Any]) -> ActivityPlan:
+    def plan(self, state: Mapping[str, Any]) -> ActivityPlan:
         """The days from ``state`` to the present.
 
         Raises:
@@ -79,9 +80,9 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
             )  # fmt: skip
         return campaigns, self._days
 
-    def download_activity(self, batch: Batch, grow: Grow) -> Body:
+    def download_activity(self, batch: Batch, reserve: Reserve) -> plans.Body:
         """The metrics of one day, or which campaigns have any in a span of several days."""
-        spool = self.download(batch, grow)
+        spool = self.download(batch, reserve)
         if batch.days is None or len(batch.days) == 1:
             return spool
         size = spool.size
@@ -92,7 +93,7 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
             )
         finally:
             spool.close()
-            grow(-size)
+            reserve(-size)
 
     def is_reported(self, row: Row) -> bool:
         """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was asked for."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from source_iterable.backlogs import Body, Grow, Listed, Piece
+from source_iterable.prefetch.plans import Body, ListPlan, Reserve, Slice
 
 DAY = timedelta(days=1)
 # A span is cut into so many parts: fewer requests than by halves, where many days have metrics, and no more
@@ -150,66 +150,67 @@ class _Span:
         return str(self.days)
 
 
-Fetch = Callable[[Batch, Grow], Body]
+Fetch = Callable[[Batch, Reserve], Body]
 
 
-class ActivityPlan(Listed[Any]):
+class ActivityPlan(ListPlan[Any]):
     """The days of a span, in order, each asked for where something happened on it.
 
     A day, and a span without metrics, stays in the plan for its reader; any other span gives way to its
     parts. Batches are cut when they are asked for, so the plan holds one path from the whole span to a day.
 
     Args:
-        table: The stream's name.
+        stream: The stream's name.
         limit: The endpoint.
-        listing: Lists the subjects and tells the days that are wanted; called on a thread of the look-ahead.
+        listing: Lists the subjects and tells the days that are wanted; called on a thread of the prefetcher.
         batches: Cuts ids into what fits into one request.
         fetch: Asks for a batch. The body for several days is an `Activity`.
     """
 
     def __init__(
         self,
-        table: str,
+        stream: str,
         limit: str,
         listing: Callable[[], tuple[Subjects, Days | None]],
         batches: Batches,
         fetch: Fetch,
     ) -> None:
-        super().__init__(table, limit, self._whole, fetch)
+        super().__init__(stream, limit, self._whole, fetch)
         self._subjects = Subjects({})
         self._list_subjects = listing
         self._batches = batches
 
-    def next(self) -> Piece[Any] | None:
+    def next(self, now: float) -> Slice[Any] | None:
         """The next batch, cut from the first span that has any left."""
-        piece = self._waiting()
+        piece = self._waiting(now)
         if piece is not None and isinstance(piece.what, _Span):
             span = piece.what
             piece.what = span.next_batch()
             if not span.is_asked_for:
-                self.pieces.insert(self.pieces.index(piece) + 1, Piece(span))
+                self.slices.insert(self.slices.index(piece) + 1, Slice(span))
         return piece
 
-    def arrived(self, piece: Piece[Any]) -> None:
+    def succeeded(self, piece: Slice[Any]) -> None:
         """Put the parts of a span that has metrics in its place; keep what its reader needs."""
         batch: Batch | None = piece.what
         if batch is None or batch.span is None:
-            super().arrived(piece)
+            super().succeeded(piece)
             return
         span = batch.span
         if not isinstance(piece.body, Activity):
+            self._sizes.append(piece.body.size)
             span.answered()
             return
         span.answered(piece.body.ids)
         if span.is_answered and not span.active:
             piece.what = replace(batch, ends=True)
             return
-        at = self.pieces.index(piece)
-        del self.pieces[at]
+        at = self.slices.index(piece)
+        del self.slices[at]
         if span.is_answered:
             span.active = array("q", sorted(span.active))  # answers come in any order
             for offset, part in enumerate(self._parts(span)):
-                self.pieces.insert(at + offset, Piece(part))
+                self.slices.insert(at + offset, Slice(part))
 
     def _whole(self) -> Sequence[_Span]:
         self._subjects, days = self._list_subjects()

@@ -1,0 +1,1 @@
+"""The engine that downloads ahead of the reader; it knows no stream and no HTTP."""

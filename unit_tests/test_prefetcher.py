@@ -1,0 +1,516 @@
+"""The prefetcher, with fetches that are told what to do: no HTTP, no sleep."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils import AirbyteTracedException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_iterable.errors import TooMuchError
+from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve, WindowPlan
+from source_iterable.prefetch.prefetcher import Prefetcher
+from source_iterable.windows import Width, Window
+
+START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Body:
+    """A body of ``size`` bytes that notes when it is closed."""
+
+    window: Window
+    size: int
+    closed: bool = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Server:
+    """Delivers windows up to a width, each hour as ``hourly`` bytes."""
+
+    widest: timedelta = timedelta(days=400)
+    hourly: int = 10
+    asked: list[tuple[str, Window, int]] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fetch(self, table: str) -> Callable[[Window, int, Reserve], Body]:
+        def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
+            with self.lock:
+                self.asked.append((table, window, tries))
+            if window.width > self.widest:
+                raise TooMuchError("too wide")
+            size = max(1, round(self.hourly * (window.width / HOUR)))
+            reserve(size)
+            body = Body(window, size)
+            with self.lock:
+                self.bodies.append(body)
+            return body
+
+        return fetch
+
+    def table(self, name: str, days: float, base: timedelta = 30 * DAY) -> WindowPlan:
+        return WindowPlan(name, "export", Window(START, START + days * DAY), Width(base, small=0), self.fetch(name))
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def read(prefetcher: Prefetcher, table: str) -> Iterator[Window]:
+    for piece in prefetcher.slices(table):
+        assert not piece.body.closed
+        yield piece.what
+
+
+def covers(windows: list[Window], start: datetime, end: datetime) -> bool:
+    """Whether ``windows`` follow each other without a gap or an overlap from ``start`` to ``end``."""
+    bounds = [start, *(window.end for window in windows)]
+    return [window.start for window in windows] == bounds[:-1] and bounds[-1] == end
+
+
+def test_tables_are_taken_in_order_and_window_by_window(server: Server) -> None:
+    prefetcher = Prefetcher([server.table("a", 100), server.table("b", 45)], disk_limit=10**9)
+    prefetcher.start()
+
+    first, second = list(read(prefetcher, "a")), list(read(prefetcher, "b"))
+    prefetcher.stop()
+
+    assert covers(first, START, START + 100 * DAY)
+    assert covers(second, START, START + 45 * DAY)
+    assert all(body.closed for body in server.bodies)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(min_value=0.01, max_value=400),
+    st.integers(min_value=1, max_value=40_000_000),
+    st.integers(min_value=1, max_value=365),
+)
+def test_whatever_the_server_can_deliver_the_span_comes_whole(days: float, seconds: int, base: int) -> None:
+    days = max(days, round(days * 86400) / 86400)
+    server = Server(widest=timedelta(seconds=max(seconds, round(days * 864))))  # at most some hundred windows
+    span = Window(START, START + timedelta(seconds=max(1, round(days * 86400))))
+    table = WindowPlan("a", "export", span, Width(base * DAY, small=0), server.fetch("a"))
+    prefetcher = Prefetcher([table], disk_limit=10**12)
+    prefetcher.start()
+
+    windows = list(read(prefetcher, "a"))
+    prefetcher.stop()
+
+    assert covers(windows, span.start, span.end)
+
+
+def test_until_one_window_came_whole_a_single_one_is_asked_for() -> None:
+    """A table that may not be exported costs one request in the whole sync."""
+    asked: list[Window] = []
+    other_done = threading.Event()
+
+    def refused(window: Window, tries: int, reserve: Reserve) -> Body:
+        asked.append(window)
+        raise PermissionError("HTTP 401")
+
+    def other(window: Window, tries: int, reserve: Reserve) -> Body:
+        if window.end == START + 100 * DAY:
+            other_done.set()
+        return Body(window, 1)
+
+    span = Window(START, START + 100 * DAY)
+    prefetcher = Prefetcher(
+        [
+            WindowPlan("refused", "export", span, Width(DAY), refused),
+            WindowPlan("other", "export", span, Width(DAY, small=0), other),
+        ],
+        disk_limit=10**9,
+    )
+    prefetcher.start()
+    with pytest.raises(PermissionError):
+        list(read(prefetcher, "refused"))
+    assert len(list(read(prefetcher, "other"))) == 100
+    assert other_done.wait(10)
+    prefetcher.stop()
+
+    assert len(asked) == 1
+
+
+def test_a_width_that_is_too_much_is_met_twice_then_halved_without_retries(server: Server) -> None:
+    server.widest = 4 * DAY
+    prefetcher = Prefetcher([server.table("a", 60, base=32 * DAY)], disk_limit=10**9)
+    prefetcher.start()
+
+    windows = list(read(prefetcher, "a"))
+    prefetcher.stop()
+
+    assert [(window.width // DAY, tries) for _, window, tries in server.asked[:5]] == [
+        (32, 2), (16, 1), (8, 1), (4, 1), (4, 2),
+    ]  # fmt: skip
+    assert covers(windows, START, START + 60 * DAY)
+
+
+def test_a_failure_is_met_in_its_turn(server: Server) -> None:
+    fetch = server.fetch("a")
+
+    def failing(window: Window, tries: int, reserve: Reserve) -> Body:
+        if window.start == START + 2 * DAY:
+            raise ValueError("no")
+        return fetch(window, tries, reserve)
+
+    span = Window(START, START + 10 * DAY)
+    prefetcher = Prefetcher([WindowPlan("a", "export", span, Width(DAY, small=0), failing)], disk_limit=10**9)
+    prefetcher.start()
+    coming = read(prefetcher, "a")
+    taken = [next(coming), next(coming)]
+
+    with pytest.raises(ValueError, match="no"):
+        next(coming)
+    prefetcher.stop()
+
+    assert covers(taken, START, START + 2 * DAY)
+    assert all(body.closed for body in server.bodies)
+
+
+@pytest.mark.parametrize("room", [250, 300, 1000])
+def test_bodies_on_disk_stay_below_the_room(room: int) -> None:
+    """Each day is 240 bytes: with little room, bodies that came too early are dropped and asked for again."""
+    server = Server()
+    prefetcher = Prefetcher([server.table("a", 20, base=DAY), server.table("b", 20, base=DAY)], disk_limit=room)
+    most = 0
+    prefetcher.start()
+
+    for table in ("a", "b"):
+        windows = []
+        for window in read(prefetcher, table):
+            windows.append(window)
+            with server.lock:
+                most = max(most, sum(body.size for body in server.bodies if not body.closed))
+        assert covers(windows, START, START + 20 * DAY)
+    prefetcher.stop()
+
+    assert most <= room + 4 * 240  # those under way when room ran out let go at their next piece
+
+
+def test_a_body_larger_than_the_room_is_narrowed(server: Server) -> None:
+    prefetcher = Prefetcher([server.table("a", 8, base=8 * DAY)], disk_limit=500)
+    prefetcher.start()
+
+    windows = list(read(prefetcher, "a"))
+    prefetcher.stop()
+
+    assert covers(windows, START, START + 8 * DAY)
+    assert max(body.size for body in server.bodies) <= 500
+
+
+def test_the_last_window_is_asked_for_when_all_others_were_taken(server: Server) -> None:
+    taken: list[Window] = []
+    known: list[int] = []
+
+    def last() -> Window:
+        known.append(len(taken))
+        return Window(START + 90 * DAY, START + 91 * DAY)
+
+    table = WindowPlan(
+        "a", "export", Window(START, START + 90 * DAY), Width(30 * DAY, small=0), server.fetch("a"), last
+    )
+    prefetcher = Prefetcher([table], disk_limit=10**9)
+    prefetcher.start()
+    for window in read(prefetcher, "a"):
+        taken.append(window)  # noqa: PERF402 - `last` looks at it meanwhile
+    prefetcher.stop()
+
+    assert known == [3]
+    assert covers(taken, START, START + 91 * DAY)
+
+
+def test_lists_are_found_then_fetched_in_order() -> None:
+    asked: list[int] = []
+
+    def fetch(list_id: int, reserve: Reserve) -> Body:
+        asked.append(list_id)
+        return Body(Window(START, START + DAY), 1)
+
+    prefetcher = Prefetcher([ListPlan("list_users", "lists", lambda: [3, 5, 8], fetch)], disk_limit=10)
+    prefetcher.start()
+
+    taken = [piece.what for piece in prefetcher.slices("list_users")]
+    prefetcher.stop()
+
+    assert taken == [3, 5, 8]
+    assert sorted(asked) == [3, 5, 8]
+
+
+def test_downloads_go_on_while_a_body_is_read(server: Server) -> None:
+    """A destination that takes its time with the first window stalls no download."""
+    prefetcher = Prefetcher([server.table("a", 10, base=DAY)], disk_limit=10**9)
+    prefetcher.start()
+    windows = prefetcher.slices("a")
+    next(windows)
+
+    enough = threading.Event()
+    while not enough.is_set():
+        with server.lock:
+            if len(server.asked) == 10:
+                enough.set()
+    rest = [piece.what for piece in windows]
+    prefetcher.stop()
+
+    assert len(rest) == 9
+
+
+def test_stop_gives_everything_back(server: Server) -> None:
+    prefetcher = Prefetcher([server.table("a", 10, base=DAY)], disk_limit=10**9)
+    prefetcher.start()
+    next(prefetcher.slices("a"))
+
+    prefetcher.stop()
+    for thread in prefetcher._threads:
+        thread.join(timeout=10)
+
+    assert not any(thread.is_alive() for thread in prefetcher._threads)
+    assert all(body.closed for body in server.bodies)
+
+
+def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_later(server: Server) -> None:
+    prefetcher = Prefetcher([server.table("a", 3, base=DAY), server.table("b", 3, base=DAY)], disk_limit=10**9)
+    prefetcher.start()
+    enough = threading.Event()
+    while not enough.is_set():
+        with server.lock:
+            if len(server.bodies) == 6:
+                enough.set()
+    while prefetcher._used < 6 * 240:
+        pass
+
+    prefetcher.free_disk()
+
+    assert prefetcher._used == 0
+    assert all(body.closed for body in server.bodies[:6])
+    assert covers(list(read(prefetcher, "a")), START, START + 3 * DAY)
+    assert covers(list(read(prefetcher, "b")), START, START + 3 * DAY)
+    prefetcher.stop()
+
+
+# What fails before its turn
+
+
+class Flaky:
+    """A server of windows of a day that fails as it is told, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Window]] = []
+        self.down = threading.Event()
+        self.met = threading.Event()
+        self.lock = threading.Lock()
+        self.kind = FailureType.transient_error
+
+    def fetch(self, stream: str) -> Callable[[Window, int, Reserve], Body]:
+        def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
+            with self.lock:
+                self.asked.append((stream, window))
+            if self.down.is_set() and stream != "steady":
+                self.met.set()
+                raise AirbyteTracedException(message="an outage", failure_type=self.kind)
+            reserve(1)
+            return Body(window, 1)
+
+        return fetch
+
+    def plan(self, stream: str, days: int) -> WindowPlan:
+        return WindowPlan(stream, "export", Window(START, START + days * DAY), Width(DAY, small=0), self.fetch(stream))
+
+
+@pytest.mark.parametrize("kind", FailureType)
+def test_a_failure_before_its_turn_is_not_final(kind: FailureType) -> None:
+    """Outages end: what failed while another stream was read is requested again when its turn comes."""
+    server = Flaky()
+    server.kind = kind
+    prefetcher = Prefetcher([server.plan("steady", 3), server.plan("behind", 3)], 10**9, retry_delays=[3600.0])
+    server.down.set()
+    prefetcher.start()
+    steady = prefetcher.slices("steady")
+    next(steady)
+    assert server.met.wait(10)
+    server.down.clear()
+
+    assert len(list(steady)) == 2
+    behind = list(read(prefetcher, "behind"))
+    prefetcher.stop()
+
+    assert covers(behind, START, START + 3 * DAY)
+
+
+def test_a_transient_failure_before_its_turn_is_requested_again_after_a_while() -> None:
+    server = Flaky()
+    prefetcher = Prefetcher([server.plan("steady", 2), server.plan("behind", 1)], 10**9, retry_delays=[0.01, 0.02])
+    server.down.set()
+    prefetcher.start()
+    next(prefetcher.slices("steady"))
+
+    again = threading.Event()
+    while not again.is_set():
+        with server.lock:
+            if sum(stream == "behind" for stream, _ in server.asked) > 3:
+                again.set()
+    prefetcher.stop()
+
+
+def test_the_slice_whose_turn_it_is_fails_its_stream_alone() -> None:
+    server = Flaky()
+    server.down.set()
+    prefetcher = Prefetcher([server.plan("broken", 3), server.plan("steady", 3)], 10**9, retry_delays=[3600.0])
+    prefetcher.start()
+
+    with pytest.raises(AirbyteTracedException, match="an outage"):
+        list(read(prefetcher, "broken"))
+    assert covers(list(read(prefetcher, "steady")), START, START + 3 * DAY)
+    prefetcher.stop()
+
+
+# How much is requested ahead
+
+
+@pytest.mark.parametrize("percent", [5, 20, 45, 60, 80, 95])
+def test_windows_of_any_size_are_requested_about_once(percent: int) -> None:
+    limit = 100_000
+    server = Server(hourly=limit * percent // 100 // 24)
+    prefetcher = Prefetcher([server.table(name, 12, base=DAY) for name in "abcd"], limit)
+    prefetcher.start()
+
+    for name in "abcd":
+        assert covers(list(read(prefetcher, name)), START, START + 12 * DAY)
+    prefetcher.stop()
+
+    assert len(server.asked) <= 1.1 * 48
+
+
+def test_many_small_bodies_wait_for_a_destination_that_takes_nothing() -> None:
+    server = Server(hourly=1)
+    prefetcher = Prefetcher([server.table("a", 150, base=DAY)], 10**9)
+    prefetcher.start()
+    windows = prefetcher.slices("a")
+    next(windows)
+
+    enough = threading.Event()
+    while not enough.is_set():
+        with server.lock:
+            if len(server.asked) == 150:
+                enough.set()
+    prefetcher.stop()
+
+
+def test_a_reader_that_waits_for_long_can_give_a_sign_of_life(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_iterable.prefetch.prefetcher.HEARTBEAT_SECONDS", 0.01)
+    release = threading.Event()
+    fetch = server.fetch("a")
+
+    def slow(window: Window, tries: int, reserve: Reserve) -> Body:
+        release.wait(10)
+        return fetch(window, tries, reserve)
+
+    prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), slow)], 10**9)
+    prefetcher.start()
+    slices = prefetcher.slices("a")
+
+    assert next(slices) is None
+    release.set()
+    assert [piece.what for piece in slices if piece is not None] == [Window(START, START + DAY)]
+    prefetcher.stop()
+
+
+# Export jobs
+
+
+@dataclass
+class Jobs:
+    """Delivers windows by jobs of ``seconds``, and directly at a pace, on a clock that runs a thousand times as fast."""
+
+    seconds: float
+    pace: float
+    fast: float = 1000.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    pacing: threading.Lock = field(default_factory=threading.Lock)
+    by_job: int = 0
+    directly: int = 0
+
+    def fetch(self, window: Window, tries: int, reserve: Reserve) -> Body:
+        with self.pacing:  # a budget: one after the other
+            time.sleep(self.pace / self.fast)
+        with self.lock:
+            self.directly += 1
+        reserve(10)
+        return Body(window, 10)
+
+    def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
+        time.sleep(self.seconds / self.fast)
+        with self.lock:
+            self.by_job += 1
+        reserve(10)
+        return Body(window, 10)
+
+    def minutes(self, streams: int, windows: int, *, jobs: bool) -> float:
+        """How long a sync takes, in minutes of the fast clock."""
+        span = Window(START, START + windows * DAY)
+        plans = [
+            WindowPlan(
+                f"stream {at}", "export", span, Width(DAY, small=0), self.fetch,
+                fetch_by_job=self.fetch_by_job if jobs else None,
+            )
+            for at in range(streams)
+        ]  # fmt: skip
+        prefetcher = Prefetcher(plans, 10**9, job_workers=2 if jobs else 0, seconds_a_request=self.pace / self.fast)
+        began = time.monotonic()
+        prefetcher.start()
+        for at in range(streams):
+            assert covers(list(read(prefetcher, f"stream {at}")), span.start, span.end)
+        took = time.monotonic() - began
+        prefetcher.stop()
+        return took * self.fast / 60
+
+
+@pytest.mark.parametrize("seconds", [5, 30, 120, 600, 1200, 1800])
+def test_jobs_never_make_a_sync_slower(seconds: int) -> None:
+    directly = Jobs(seconds, pace=15.5).minutes(4, 20, jobs=False)
+    jobs = Jobs(seconds, pace=15.5)
+
+    automatic = jobs.minutes(4, 20, jobs=True)
+
+    assert automatic < 1.15 * directly, (jobs.by_job, jobs.directly)
+    if seconds <= 120:
+        assert jobs.by_job > 4
+
+
+def test_fast_jobs_halve_a_sync_with_one_window_in_each_of_many_streams() -> None:
+    directly = Jobs(5, pace=15.5).minutes(53, 1, jobs=False)
+
+    assert Jobs(5, pace=15.5).minutes(53, 1, jobs=True) < directly / 2
+
+
+def test_a_job_that_fails_leaves_its_window_to_a_direct_request() -> None:
+    asked: list[Window] = []
+
+    def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
+        asked.append(window)
+        return Body(window, 1)
+
+    def fetch_by_job(window: Window, reserve: Reserve) -> Body:
+        raise JobsUnavailableError("no")
+
+    span = Window(START, START + 30 * DAY)
+    plan = WindowPlan("a", "export", span, Width(DAY, small=0), fetch, fetch_by_job=fetch_by_job)
+    prefetcher = Prefetcher([plan], 10**9, job_workers=2, seconds_a_request=1.0)
+    prefetcher.start()
+
+    assert covers(list(read(prefetcher, "a")), START, span.end)
+    prefetcher.stop()
+
+    assert len(asked) == 30
