@@ -210,7 +210,11 @@ class IterableStream(HttpStream, ABC):
             self._stop(defect, resumption)
             raise defect from error
         finally:
+            self.conclude()
             self.progress.summary("" if self.complete else resumption)
+
+    def conclude(self) -> None:
+        """Remark what only the whole read shows; called before its summary."""
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
         self.stopped = Stopped(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)

@@ -123,7 +123,8 @@ class ExportStream(AheadStream, ABC):
         window, spool = piece.what, piece.body
         self._unparsed = 0
         before = self.progress.rows
-        yield from self.emitted(self.counted(self._records(spool, window)))
+        self.require_emittable(spool, window)
+        yield from self.emitted(self.counted(self.records(spool.lines(), window)))
         rows = self.progress.rows - before
         if spool.malformed is not None:
             self.progress.remark(
@@ -133,14 +134,17 @@ class ExportStream(AheadStream, ABC):
         self._state = self._state_after(window)
         self.progress.window_done(window, rows, spool.size, piece.seconds)
 
-    def _records(self, spool: Spool, window: Window) -> Iterator[Row]:
-        """The records of ``spool``, but for rows on the window's end.
+    def require_emittable(self, spool: Spool, window: Window) -> None:
+        """Raise if nothing of a window may be emitted; ``spool`` holds it whole."""
+
+    def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
+        """The records of the ``lines`` of a window, but for rows on its end.
 
         These belong to the next window, whether or not the server sends them here too.
         """
         cursor, end = self.cursor_field, timestamps.for_export(window.end)
         record, added = self.columns.record, self.added
-        for line in spool.lines():
+        for line in lines:
             try:
                 row = parse(line)
             except MalformedLineError:
