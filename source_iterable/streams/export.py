@@ -9,7 +9,7 @@ at the latter.
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window
 
 SETTLED = "settled"
@@ -34,7 +35,7 @@ SETTLED_FOR_JOBS = timedelta(days=1)
 READINGS = 3  # how often a window with a malformed line is read
 
 
-class ExportStream(AheadStream, ABC):
+class ExportStream(StatefulStream, AheadStream, ABC):
     """A table of `export/data.json`.
 
     Attributes:
@@ -56,13 +57,9 @@ class ExportStream(AheadStream, ABC):
     ends_open = False
 
     @property
-    def state(self) -> MutableMapping[str, Any]:
+    def state_keys(self) -> Sequence[str]:
         """`{cursor_field: end of the last window delivered whole, "settled": ...}`."""
-        return self._state
-
-    @state.setter
-    def state(self, value: MutableMapping[str, Any]) -> None:
-        self._state = value
+        return [*super().state_keys, SETTLED]
 
     def backlog(self, state: Mapping[str, Any]) -> Windows:
         """The windows from ``state`` to the present.
