@@ -24,7 +24,7 @@ CLIENTS := $(CLIENTS_VENV)/.installed-$(VERSION)
 OFFICIAL := client_tests/official/node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-clients test-official-client lint lint-github demo docs bench soak fix dist smoke image test-image release-check lock upgrade clean python clients-python
+.PHONY: help setup test test-clients test-official-client lint lint-github demo docs contract bench soak fix dist smoke image test-image release-check lock upgrade clean python clients-python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,9 @@ demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local dat
 docs: $(INSTALLED) ## make the tables, columns and pictures of the documentation from the code
 	@$(BIN)/python -m docs.tools.tables
 	@$(BIN)/python -m docs.tools.form
+
+contract: $(INSTALLED) ## tell what a newer Swagger of Iterable's changes, and keep its names and types: SWAGGER=api-docs.json
+	@$(BIN)/python -m scripts.contract $(SWAGGER)
 
 bench: $(INSTALLED) ## measure speed and memory beside the published connectors (ten minutes)
 	@$(BIN)/python -m benchmarks --write $(BENCH_ARGS)

@@ -192,3 +192,103 @@ def test_given_fields_that_the_key_may_not_ask_for_when_synced_then_members_and_
     assert len(output.records("list_users")) == len(sandbox.truth("list_users"))
     arrived, there = output.records("users"), sandbox.truth("user")
     assert sorted(user["itblUserId"] for user in arrived) == sorted(user["itblUserId"] for user in there)
+
+
+# Profiles without what they are keyed by
+
+
+KEY_OF = {"email": "email", "userid": "itblUserId", "hybrid": "itblUserId"}
+
+
+@pytest.fixture(params=PROJECT_TYPES)
+def keyless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A project in which every third profile lacks its key."""
+    running = serving(request.param, monkeypatch, keyless_users=3)
+    yield running
+    running.stop()
+
+
+def summary(output: Output, table: str) -> str:
+    """The summary of a table."""
+    (line,) = [line for line in output.logs if f" {table}: complete" in line or f" {table}: STOPPED" in line]
+    return line
+
+
+@pytest.mark.parametrize(("mode", "to"), [("incremental", "append"), ("incremental", "append_dedup"),
+                                          ("full_refresh", "overwrite")])  # fmt: skip
+def test_given_profiles_without_a_key_when_synced_then_they_come_and_the_summary_counts_them(
+    keyless: Sandbox, mode: str, to: str
+) -> None:
+    catalog = configured(catalog_here(keyless), ["users"], mode, to)
+    key = KEY_OF[keyless.options.project_type]
+
+    output = read_here(keyless, catalog)
+
+    assert output.statuses("users")[-1] == "COMPLETE"
+    assert_exact(output.records("users"), truth(keyless, catalog, "users"), "users")
+    assert sum(record.get(key) is None for record in output.records("users")) == SIZE.users // 3
+    assert f"records without a value under the primary key '{key}': {SIZE.users // 3}." in summary(output, "users")
+    assert "Refresh the source's schema" in summary(output, "users")
+
+
+@pytest.mark.parametrize("value", [None, "", 5, ["a@example.com"]])
+def test_given_a_profile_whose_key_is_no_text_when_synced_then_it_counts_as_without(
+    monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    sandbox = serving("email", monkeypatch)
+    sandbox.add_event("user", {"email": value, "profileUpdatedAt": "2024-02-02 00:00:00 +00:00"})
+
+    output = sync(sandbox, "users")
+    sandbox.stop()
+
+    assert len(output.records("users")) == SIZE.users + 1
+    assert "under the primary key 'email': 1." in summary(output, "users")
+
+
+def test_given_profiles_that_all_have_a_key_when_synced_then_nothing_is_remarked(synced: Synced) -> None:
+    assert not any("primary key" in line for line in synced.first.logs + synced.second.logs)
+
+
+@pytest.mark.parametrize("method", ["direct", "jobs"])
+@pytest.mark.parametrize(("mode", "to"), [("incremental", "append"), ("incremental", "append_dedup"),
+                                          ("full_refresh", "overwrite")])  # fmt: skip
+def test_given_a_window_of_profiles_without_a_key_when_synced_then_the_table_fails_before_it(
+    monkeypatch: pytest.MonkeyPatch, mode: str, to: str, method: str
+) -> None:
+    """The first window has keys, the second none: of that one nothing leaves, however often it is tried."""
+    sandbox = serving("hybrid", monkeypatch)
+    catalog = configured(catalog_here(sandbox), ["users", "email_open"], mode, to)
+    for number in range(3):
+        sandbox.add_event("user", {"userId": f"k{number}", "profileUpdatedAt": f"2024-03-20 00:00:0{number} +00:00"})
+    sandbox.set_clock("2024-04-10T00:00:00Z")
+
+    first = read_here(sandbox, catalog, window_in_days=20, export_method=method)
+    again = read_here(sandbox, catalog, first.state, window_in_days=20, export_method=method)
+
+    for output in (first, again):
+        assert output.statuses("users")[-1] == "INCOMPLETE"
+        (error,) = output.errors
+        assert error["failure_type"] == "config_error"
+        assert error["message"].startswith("users: no record of 2024-0")
+        assert "'itblUserId' (records: 3)" in error["message"]
+        assert "Refresh the source's schema" in error["message"]
+        assert output.statuses("email_open")[-1] == "COMPLETE"
+        assert not any(str(record.get("userId")).startswith("k") for record in output.records("users"))
+    assert len(first.records("users")) == SIZE.users
+    if mode == "incremental":
+        assert not again.records("users")
+        assert again.states("users")[-1:] in ([], first.states("users")[-1:])
+
+
+@pytest.mark.parametrize("kind", PROJECT_TYPES)
+def test_given_no_profile_with_a_key_when_synced_then_nothing_leaves_and_nothing_is_saved(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    sandbox = serving(kind, monkeypatch, keyless_users=1)
+
+    output = sync(sandbox, "users")
+    sandbox.stop()
+
+    assert output.statuses("users")[-1] == "INCOMPLETE"
+    assert not output.records("users")
+    assert not any(state.get("settled") for state in output.states("users"))

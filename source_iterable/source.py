@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,7 +20,6 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
-from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils import AirbyteTracedException
 
@@ -31,10 +31,12 @@ from source_iterable.jobs import Jobs
 from source_iterable.outcome import unfinished
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
+from source_iterable.states import SavedStates
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.base import AheadStream
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.missing import Missing
+from source_iterable.streams.state import StatefulStream
 
 REFUSED = {requests.codes.unauthorized, requests.codes.forbidden}
 CHECK_SILENCE_SECONDS = 20.0
@@ -130,16 +132,19 @@ class SourceIterable(AbstractSource):
     ) -> Iterator[AirbyteMessage]:
         """Read the selected tables one after the other, downloading ahead of the one that is emitted."""
         parsed = Config.parse(config)
+        _require_each_once(catalog)
         api = Api(parsed)
         api.learn_time()
         selected = {configured.stream.name: configured for configured in catalog.streams}
         offered = {table.name: table for table in (table(parsed, api, None) for table in STREAMS)}
         tables = [offered.get(name) or Missing(parsed, api, configured) for name, configured in selected.items()]
+        states = SavedStates(state)
         for table in tables:
             table.configured = selected[table.name]
             table.in_batches = self._in_batches
+            if isinstance(table, StatefulStream):
+                table.examine(states)
         ahead = [table for table in tables if isinstance(table, AheadStream)]
-        states = ConnectorStateManager(state=state)
         prefetcher = Prefetcher(
             [_plan(table, states) for table in ahead],
             parsed.spool_bytes,
@@ -246,9 +251,24 @@ def _document(path: str, wanted: str) -> Iterator[None]:
         ) from error
 
 
-def _plan(table: AheadStream, states: ConnectorStateManager) -> plans.SlicePlan[Any]:
+def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
+    """Raise if ``catalog`` selects a stream more than once; the CDK tells streams apart by their names alone."""
+    selected = Counter(configured.stream.name for configured in catalog.streams)
+    repeated = [name for name, times in selected.items() if times > 1]
+    if repeated:
+        raise AirbyteTracedException(
+            message=f"The configured catalog lists streams more than once: {', '.join(repeated)}. Leave one entry for "
+            "each stream; what needs two sync modes, or two destinations, needs two connections.",
+            internal_message="streams listed more than once",
+            failure_type=FailureType.config_error,
+        )
+
+
+def _plan(table: AheadStream, states: SavedStates) -> plans.SlicePlan[Any]:
     """What ``table`` wants; a state that cannot be read fails this table when its turn comes, not the sync."""
     try:
-        return table.plan(states.get_stream_state(table.name, table.namespace))
+        if isinstance(table, StatefulStream):
+            table.require_usable_state()
+        return table.plan(states.of(table.name, table.namespace))
     except Exception as error:
         return plans.UnreadablePlan(table.name, table.endpoint, error)

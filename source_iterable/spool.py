@@ -10,7 +10,7 @@ import gzip
 import io
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import IO
 
@@ -167,6 +167,16 @@ class Spool:
             for line in reader:
                 if not line.isspace():
                     yield line.rstrip(b"\r\n")
+
+    def preview(self) -> Generator[bytes]:
+        """As `lines`, but the spool can be read from its beginning afterwards."""
+        source = gzip.GzipFile(fileobj=self._file) if self._compressed else self._file
+        try:
+            for line in source:
+                if not line.isspace():
+                    yield line.rstrip(b"\r\n")
+        finally:
+            self._file.seek(0)
 
     def read(self) -> bytes:
         """The whole body, for answers that are small by nature; the spool is closed after it.

@@ -41,6 +41,8 @@ def test_lines_come_as_they_were_sent_but_blank_ones(lines: list[bytes], zipped:
     spool = Spool.receive(answer(gzip.compress(body), "gzip") if zipped else answer(body), check=seen.append)
 
     wanted = [line for line in lines if line.strip()]
+    assert next(spool.preview(), None) == next(iter(wanted), None)
+    assert list(spool.preview()) == wanted
     assert list(spool.lines()) == seen == wanted
 
 

@@ -74,7 +74,6 @@ UNKNOWN = (
     Difference("getCatalogItems", "catalogItemsWithProperties.*.revision", ON_PURPOSE),
     Difference("getCatalogs", "catalogNames.*.isSystem", ON_PURPOSE),
     Difference("getChannels", "channels.*.isDefault", ON_PURPOSE),
-    Difference("getEmailTemplate", "folderId", ON_PURPOSE),
     Difference("getExperiment", "holdoutListId", ON_PURPOSE),
     Difference("getJourneys", "journeys.*.draft", STALE + "the documentation names it."),
     Difference("getJourneys", "journeys.*.timezone", ON_PURPOSE),

@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     )
     behaviour = made.add_argument_group("behaviour")
     behaviour.add_argument("--api-key", default=DEFAULT_API_KEY, help="the key that calls must carry")
+    behaviour.add_argument(
+        "--keyless-users", type=int, default=0, help="every so-many-th profile lacks its key (default: none)"
+    )
     behaviour.add_argument("--read-only-key", action="store_true", help="the key may not export nor read list members")
     behaviour.add_argument(
         "--rate-scale",

@@ -14,7 +14,8 @@ LOCALE = "en-US"
 def content(people: People, template: Row, medium: str, edits: int) -> Row:
     """The content of a template as listed; another one after each of ``edits``."""
     rng = seeded(people, "content", template["templateId"], edits)
-    row = _BUILD[medium](people, template, rng)
+    row = {name: value for name, value in template.items() if name not in _NOT_IN[medium]}
+    row |= _BUILD[medium](people, template, rng)
     row |= {"locale": LOCALE, "isDefaultLocale": True}
     sparse = template["templateId"] // 2 % 5 == 0
     return {name: value for name, value in row.items() if name not in _OPTIONAL} if sparse else row
@@ -22,9 +23,7 @@ def content(people: People, template: Row, medium: str, edits: int) -> Row:
 
 def _email(people: People, template: Row, rng: Random) -> Row:
     word = people.word(rng)
-    times = {"createdAt", "updatedAt", "clientTemplateId"}
     return {
-        **{name: value for name, value in template.items() if name not in times},
         "metadata": {name: value for name, value in template.items() if name != "folderId"},
         "fromName": "Sandbox",
         "fromEmail": "hello@example.com",
@@ -45,10 +44,9 @@ def _email(people: People, template: Row, rng: Random) -> Row:
     }
 
 
-def _sms(people: People, template: Row, rng: Random) -> Row:
+def _sms(people: People, _: Row, rng: Random) -> Row:
     word = people.word(rng)
     return {
-        **template,
         "message": f"{word} for you: {{{{url}}}}",
         "imageUrl": f"https://example.com/{word}.png",
         "trackingDomain": "l.example.com",
@@ -58,10 +56,9 @@ def _sms(people: People, template: Row, rng: Random) -> Row:
     }
 
 
-def _push(people: People, template: Row, rng: Random) -> Row:
+def _push(people: People, _: Row, rng: Random) -> Row:
     word = people.word(rng)
     return {
-        **template,
         "badge": "1",
         "buttons": [{"identifier": "go", "title": "Go", "buttonType": "default", "openApp": True}],
         "cacheDataFeed": False,
@@ -81,10 +78,9 @@ def _push(people: People, template: Row, rng: Random) -> Row:
     }
 
 
-def _in_app(people: People, template: Row, rng: Random) -> Row:
+def _in_app(people: People, _: Row, rng: Random) -> Row:
     word = people.word(rng)
     return {
-        **template,
         "html": f"<div>{word}</div>",
         "expirationDateTime": "2030-01-01 00:00:00",
         "expirationDuration": "now+90d",
@@ -96,10 +92,23 @@ def _in_app(people: People, template: Row, rng: Random) -> Row:
     }
 
 
-def _embedded(people: People, template: Row, rng: Random) -> Row:
+def _embedded(people: People, _: Row, rng: Random) -> Row:
     word = people.word(rng)
-    buttons = [{"id": "more", "title": "More", "action": {"type": "openUrl", "data": "https://example.com"}}]
-    return {**template, "elements": {"title": word.title(), "body": f"About {word}", "buttons": buttons}}
+    action = {"type": "openUrl", "data": "https://example.com"}
+    return {
+        "title": word.title(),
+        "body": f"About {word}",
+        "placementId": 3,
+        "elements": {
+            "mediaUrl": f"https://example.com/{word}.png",
+            "mediaUrlCaption": word,
+            "text": [{"text": word, "label": "for you"}],
+            "buttons": [{"id": "more", "title": "More", "action": action}],
+            "defaultAction": action,
+        },
+        "payload": {"kind": word},
+        "campaignDataFields": {"season": word},
+    }
 
 
 _BUILD: dict[str, Callable[[People, Row, Random], Row]] = {
@@ -109,6 +118,14 @@ _BUILD: dict[str, Callable[[People, Row, Random], Row]] = {
     "InApp": _in_app,
     "Embedded": _embedded,
 }
+_NOT_IN: dict[str, set[str]] = {
+    "Email": {"createdAt", "updatedAt", "clientTemplateId", "campaignId", "folderId"},
+    "SMS": {"creatorUserId", "folderId"},
+    "Push": {"creatorUserId", "folderId"},
+    "InApp": {"createdAt", "updatedAt", "creatorUserId", "folderId"},
+    "Embedded": {"createdAt", "updatedAt", "creatorUserId", "folderId"},
+}
+"""What the listing tells of a template and its content does not repeat."""
 _OPTIONAL = {
     "replyToEmail",
     "ccEmails",

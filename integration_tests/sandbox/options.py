@@ -79,6 +79,8 @@ class Options:
     lists_prefer_email: bool = False
     """Whether in a userID-based project the members of lists are e-mail addresses where they have one."""
     api_key: str = DEFAULT_API_KEY
+    keyless_users: int = 0
+    """Every so-many-th profile lacks what profiles are keyed by, by turns as null and not at all; 0: none does."""
     read_only_key: bool = False
     """The key may not export nor read the members of lists."""
     rate_scale: float = 1.0

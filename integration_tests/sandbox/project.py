@@ -95,7 +95,12 @@ class Project:
         self.tables[USER].fill(lambda: stored)
 
     def _profile(self, number: int, at: int, version: int) -> Stored:
-        return Stored(at, at, encode(profile(self.people, number, at, version)))
+        row = profile(self.people, number, at, version)
+        every = self.options.keyless_users
+        if every and number % every == 0:
+            key = "email" if self.options.project_type == "email" else "itblUserId"
+            row = {name: value for name, value in row.items() if name != key} | ({key: None} if number % 2 else {})
+        return Stored(at, at, encode(row))
 
     def _make_bulk(self, start: int, end: int) -> None:
         for name, count in self.size.bulk.items():

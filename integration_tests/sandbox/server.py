@@ -56,6 +56,7 @@ class Server:
         record = Request(
             method=request.method,
             path=unquote(request.path_qs.partition("?")[0]),
+            target=request.raw_path,
             params=dict(request.query) | _fields(body),
             query=request.rel_url.raw_query_string,
             headers=dict(request.headers),

@@ -90,6 +90,7 @@ class Storage:
         record = Request(
             method=request.method,
             path=unquote(request.path_qs.partition("?")[0]),
+            target=request.raw_path,
             params=dict(request.query),
             query=request.rel_url.raw_query_string,
             headers=dict(request.headers),

@@ -23,6 +23,8 @@ class Request:
 
     method: str
     path: str
+    target: str
+    """Path and query as they were sent, still escaped."""
     params: dict[str, str]
     """Those of the query, and of a JSON body its fields, as text."""
     query: str

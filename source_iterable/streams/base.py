@@ -210,7 +210,11 @@ class IterableStream(HttpStream, ABC):
             self._stop(defect, resumption)
             raise defect from error
         finally:
+            self.conclude()
             self.progress.summary("" if self.complete else resumption)
+
+    def conclude(self) -> None:
+        """Remark what only the whole read shows; called before its summary."""
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
         self.stopped = Stopped(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
@@ -228,7 +232,7 @@ class IterableStream(HttpStream, ABC):
             return "the same state"
 
     def require_readable(self) -> None:
-        """Raise if the table cannot be read as the configured catalog has it."""
+        """Raise if the stream cannot be read as the configured catalog has it."""
         properties = self.configured.stream.json_schema.get("properties") if self.configured else None
         if properties is not None and not isinstance(properties, Mapping):
             raise failure(
@@ -246,22 +250,6 @@ class IterableStream(HttpStream, ABC):
             self.configured is not None
             and self.configured.sync_mode is SyncMode.incremental
             and self.configured.destination_sync_mode is DestinationSyncMode.append
-        )
-
-    def warn_of_future(self, saved: object) -> None:
-        """Warn that the state ``saved`` is later than the present: there is nothing to read."""
-        self.progress.remark(
-            f"the saved state ({saved}) lies in the future: nothing is read. "
-            "Clear this table's data in Airbyte, if its state was set by hand."
-        )
-
-    def unreadable_state(self, trouble: str) -> Exception:
-        """The error for a saved state that cannot be read."""
-        return failure(
-            self.name,
-            f"the saved state holds {trouble}. Clear this table's data in Airbyte, or take it out of the saved states.",
-            "unreadable state",
-            FailureType.config_error,
         )
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is cached as well
@@ -352,18 +340,6 @@ class IterableStream(HttpStream, ABC):
             trouble,
             FailureType.system_error,
         )
-
-
-class BeginsAnew(IterableStream, ABC):
-    """A table with a cursor whose full refresh, tried again, begins anew."""
-
-    @property
-    def is_resumable(self) -> bool:  # type: ignore[override]
-        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew.
-
-        The catalog says so, and the platform then discards what the first try wrote.
-        """
-        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
 
 
 class AheadStream(IterableStream, ABC):

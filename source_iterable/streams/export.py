@@ -9,7 +9,7 @@ at the latter.
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ from source_iterable.prefetch.plans import Reserve
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window
 
 SETTLED = "settled"
@@ -35,7 +36,7 @@ SETTLED_FOR_JOBS = timedelta(days=1)
 READINGS = 3  # how often a window with a malformed line is read
 
 
-class ExportStream(AheadStream, ABC):
+class ExportStream(StatefulStream, AheadStream, ABC):
     """A table of `export/data.json`.
 
     Attributes:
@@ -57,13 +58,9 @@ class ExportStream(AheadStream, ABC):
     ends_open = False
 
     @property
-    def state(self) -> MutableMapping[str, Any]:
+    def state_keys(self) -> Sequence[str]:
         """`{cursor_field: end of the last window delivered whole, "settled": ...}`."""
-        return self._state
-
-    @state.setter
-    def state(self, value: MutableMapping[str, Any]) -> None:
-        self._state = value
+        return [*super().state_keys, SETTLED]
 
     def plan(self, state: Mapping[str, Any]) -> plans.WindowPlan:
         """The windows from ``state`` to the present.
@@ -124,7 +121,8 @@ class ExportStream(AheadStream, ABC):
         window, spool = piece.what, piece.body
         self._unparsed = 0
         before = self.progress.rows
-        yield from self.emitted(self.counted(self._records(spool, window)))
+        self.require_emittable(spool, window)
+        yield from self.emitted(self.counted(self.records(spool.lines(), window)))
         rows = self.progress.rows - before
         if spool.malformed is not None:
             self.progress.remark(
@@ -134,14 +132,17 @@ class ExportStream(AheadStream, ABC):
         self._state = self._state_after(window)
         self.progress.window_done(window, rows, spool.size, piece.seconds)
 
-    def _records(self, spool: Spool, window: Window) -> Iterator[Row]:
-        """The records of ``spool``, but for rows on the window's end.
+    def require_emittable(self, spool: Spool, window: Window) -> None:
+        """Raise if nothing of a window may be emitted; ``spool`` holds it whole."""
+
+    def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
+        """The records of the ``lines`` of a window, but for rows on its end.
 
         These belong to the next window, whether or not the server sends them here too.
         """
         cursor, end = self.cursor_field, timestamps.for_export(window.end)
         record, added = self.columns.record, self.added
-        for line in spool.lines():
+        for line in lines:
             try:
                 row = parse(line)
             except MalformedLineError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from datetime import date, timedelta, timezone
 from typing import Any
 
@@ -15,9 +15,10 @@ from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
-from source_iterable.streams.base import BeginsAnew, Slice
+from source_iterable.streams.base import Slice
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
 from source_iterable.streams.paged import moment
+from source_iterable.streams.state import BeginsAnew
 
 # How long the metrics of a day may still change: conversions come late.
 REVISED = timedelta(days=15)
@@ -37,13 +38,9 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
     ADDED = ("date",)
 
     @property
-    def state(self) -> MutableMapping[str, Any]:
+    def state_keys(self) -> Sequence[str]:
         """`{"date": the last day that was read, "settled": the day to go on from}`."""
-        return self._state
-
-    @state.setter
-    def state(self, value: MutableMapping[str, Any]) -> None:
-        self._state = value
+        return [*super().state_keys, "settled"]
 
     def plan(self, state: Mapping[str, Any]) -> ActivityPlan:
         """The days from ``state`` to the present.

@@ -24,7 +24,8 @@ from source_iterable.config import Config
 from source_iterable.errors import disk_error, failure
 from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
-from source_iterable.streams.base import BeginsAnew, IterableStream, Slice
+from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.state import BeginsAnew
 
 POSITIONS = {"page", "offset"}  # the parameters that tell where a page begins
 LISTINGS = 4  # how often a listing that changes while it is paged is made
@@ -198,7 +199,10 @@ class PagedListing(IterableStream):
 
 
 class ChangingListing(BeginsAnew, PagedListing):
-    """A listing whose rows tell when they changed, of which an incremental sync emits what did."""
+    """A listing whose rows tell when they changed, of which an incremental sync emits what did.
+
+    Its state is `{"updatedAt": when the last listing began}`.
+    """
 
     cursor_field = "updatedAt"
 
@@ -213,15 +217,6 @@ class ChangingListing(BeginsAnew, PagedListing):
         self._since: datetime | None = None
         self._began = timestamps.EPOCH
         self._all = True
-
-    @property
-    def state(self) -> MutableMapping[str, Any]:
-        """`{"updatedAt": when the last listing began}`."""
-        return self._state
-
-    @state.setter
-    def state(self, value: MutableMapping[str, Any]) -> None:
-        self._state = value
 
     def read_records(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,13 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns
 from source_iterable.errors import failure
+from source_iterable.rows import Row
+from source_iterable.spool import Spool
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.profile_fields import FIELDS_PATH, identifies_by_email, profile_fields
 from source_iterable.windows import Window
+
+NO_KEY = (None, "")
 
 
 class Users(ExportStream):
@@ -24,6 +29,7 @@ class Users(ExportStream):
     # An export shows a profile's present version only: one that changes often would never settle.
     awaits_late_rows = False
     ends_open = True
+    _keyless = 0
 
     @property
     def primary_key(self) -> str:
@@ -55,6 +61,47 @@ class Users(ExportStream):
                 self.name, FIELDS_PATH,
             )  # fmt: skip
             return {}
+
+    def require_emittable(self, spool: Spool, window: Window) -> None:
+        """Raise if ``window`` holds records and none of them has a key: then the key is wrong, not a record.
+
+        One record is looked at, as a rule: the first that has a key ends the search.
+        """
+        (key,) = self.key_names
+        keyless = 0
+        with closing(spool.preview()) as lines:
+            for record in super().records(lines, window):
+                if record.get(key) not in NO_KEY:
+                    return
+                keyless += 1
+        if keyless:
+            raise failure(
+                self.name,
+                f"no record of {window} has a value under the primary key '{key}' (records: {keyless:,}). "
+                "Deduplication would keep one of them, so nothing of this window was delivered. Refresh the source's "
+                "schema: the key is chosen anew by how the project identifies users. If it stays the same, choose a "
+                "primary key in the configured catalog that this project's users have: email, userId or itblUserId.",
+                "records without a key",
+                FailureType.config_error,
+            )
+
+    def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
+        """The records, those without a key counted."""
+        (key,) = self.key_names
+        for record in super().records(lines, window):
+            if record.get(key) in NO_KEY:
+                self._keyless += 1
+            yield record
+
+    def conclude(self) -> None:
+        """Tell of the records without a key."""
+        if self._keyless:
+            (key,) = self.key_names
+            self.progress.remark(
+                f"records without a value under the primary key '{key}': {self._keyless:,}. Where the destination "
+                "deduplicates, one of them remains, or none. Refresh the source's schema, which chooses the key by "
+                "how the project identifies users, or choose another primary key"
+            )
 
     def malformed(self, window: Window, line: int) -> Exception:
         """A profile that cannot be read cannot be keyed: the table stops before it."""

@@ -1,0 +1,88 @@
+"""Streams that save a state, and go on from it."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from airbyte_cdk.models import FailureType, SyncMode
+
+from source_iterable.errors import failure
+from source_iterable.states import SavedStates
+from source_iterable.streams.base import IterableStream
+
+
+class StatefulStream(IterableStream, ABC):
+    """A stream that saves a state."""
+
+    _trouble = ""
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """What is saved; `state_keys` are its keys."""
+        return self._state
+
+    @state.setter
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        self._state = value
+
+    @property
+    def state_keys(self) -> Sequence[str]:
+        """The keys of the stream's state: a saved one that has a value under none of them was not written here."""
+        return self._wrapped_cursor_field()
+
+    def examine(self, states: SavedStates) -> None:
+        """Find out whether what is saved for this stream is used."""
+        if self.is_resumable:
+            self._trouble = states.trouble(self.name, self.namespace, self.state_keys)
+
+    def require_usable_state(self) -> None:
+        """Raise if a saved state is not used and everything would be appended again."""
+        if self._trouble and self.appends:
+            raise failure(
+                self.name,
+                f"the saved state cannot be used: {self._trouble}. In Append, everything would be appended again. "
+                "Correct the saved states. To start this stream from its beginning, clear its data in Airbyte, or take "
+                "it out of the saved states.",
+                "unusable state",
+                FailureType.config_error,
+            )
+
+    def require_readable(self) -> None:
+        """Raise also if the saved state cannot be used; warn where that costs no more than time."""
+        super().require_readable()
+        self.require_usable_state()
+        if self._trouble:
+            self.progress.remark(
+                f"the saved state is not used: {self._trouble}. The stream starts from {self._resumption(self.state)}. "
+                "Correct the saved states, if it should not."
+            )
+
+    def warn_of_future(self, saved: object) -> None:
+        """Warn that the state ``saved`` is later than the present: there is nothing to read."""
+        self.progress.remark(
+            f"the saved state ({saved}) lies in the future: nothing is read. "
+            "Clear this table's data in Airbyte, if its state was set by hand."
+        )
+
+    def unreadable_state(self, trouble: str) -> Exception:
+        """The error for a saved state that cannot be read."""
+        return failure(
+            self.name,
+            f"the saved state holds {trouble}. Clear this table's data in Airbyte, or take it out of the saved states.",
+            "unreadable state",
+            FailureType.config_error,
+        )
+
+
+class BeginsAnew(StatefulStream, ABC):
+    """A table with a cursor whose full refresh, tried again, begins anew."""
+
+    @property
+    def is_resumable(self) -> bool:  # type: ignore[override]
+        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew.
+
+        The catalog says so, and the platform then discards what the first try wrote.
+        """
+        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
