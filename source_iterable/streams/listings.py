@@ -17,6 +17,7 @@ from source_iterable.rows import Row, as_text
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, Part, moment
 from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
+from source_iterable.streams.totals import Listed, Tally
 
 REFUSALS: Mapping[int, int] = {400: 1, 403: 1, 404: 1, 409: 1}
 
@@ -141,13 +142,14 @@ class Templates(ChangingListing):
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
         """Every template once, with its type and medium; null where no combination shows it."""
-        seen: set[object] = set()
+        tally = Tally()
         for template_type, medium in product(self.TYPES, self.MEDIA):
             filters = {"templateType": template_type, "messageMedium": medium}
-            for row in self.list_all(seen, filters):
+            for row in self.list_all(tally, filters):
                 yield row, dict(filters)
-        for row in self.list_all(seen):
+        for row in self.list_all(tally):
             yield row, {"templateType": None, "messageMedium": None}
+        self.compare_totals(tally.result())
 
 
 class TemplateContent(Templates):
@@ -250,13 +252,17 @@ class CatalogItems(CatalogListing):
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
         """The items, catalog by catalog."""
-        for catalog in Catalogs(self.config, self.api, behalf=self).list_all(set()):
-            for row in self._of(str(catalog["name"])):
+        listings: list[Listed] = []
+        for catalog, _ in Catalogs(self.config, self.api, behalf=self).listed():
+            tally = Tally()
+            for row in self._of(str(catalog["name"]), tally):
                 yield row, {}
+            listings.append(tally.result())
+        self.compare_totals(*listings)
 
-    def _of(self, catalog: str) -> Iterator[Row]:
+    def _of(self, catalog: str, tally: Tally) -> Iterator[Row]:
         try:
-            for row in self.list_all(set(), {"catalog": catalog}):
+            for row in self.list_all(tally, {"catalog": catalog}):
                 yield {**row, "catalogName": row.get("catalogName") or catalog}
         except Rejected:
             self.logger.info("%s: a catalog vanished while the table was read", self.name)
