@@ -669,6 +669,7 @@ def test_triggered_campaigns_tell_no_start_and_no_end_on_request() -> None:
         blast = next(row for row in sandbox.truth("campaigns") if row["type"] == "Blast" and "endedAt" not in row)
 
         assert not any(row.keys() & {"startAt", "endedAt"} for row in triggered)
+        assert {row["campaignState"] for row in triggered} == {"Ready", "Running", "Finished", "Recurring"}
         assert sandbox.finish_campaign(running["id"]) == running | {"campaignState": "Finished"}
         assert "endedAt" in sandbox.finish_campaign(blast["id"])
 

@@ -68,7 +68,7 @@ class Endpoints:
             rows = [
                 dict(row)
                 for row in self.project.campaigns
-                if row["campaignState"] not in hidden and (not states or row["campaignState"] in states)
+                if row.get("campaignState") not in hidden and (not states or row.get("campaignState") in states)
             ]
         return Answer(CAMPAIGNS.page(request, rows, self.project, everything))
 

@@ -104,7 +104,7 @@ class Options:
     unfiltered_totals: bool = False
     """Whether the total of a listing (``totalCampaignsCount`` ...) counts all rows, whatever was asked for."""
     silent_campaigns: bool = False
-    """Whether triggered campaigns tell no ``startAt`` and no ``endedAt``, also when they end."""
+    """Whether triggered campaigns tell no ``startAt`` and no ``endedAt``, also those that are finished."""
     metadata_page: int = 5
     """Keys on one page of a metadata table."""
     wrapped_catalogs: bool = True

@@ -304,12 +304,16 @@ class ChangingListing(BeginsAnew, PagedListing):
         """Everything, or in an incremental sync what changed from the saved state to the listing's begin."""
         self._began = self.api.clock.now()
         self._all = sync_mode is SyncMode.full_refresh
-        self._since = None if self._all else self._saved()
+        self._since = None if self._all else self.saved()
         if self._since is not None and self._since > self._began:
             self.warn_of_future(timestamps.formatted(self._since))
             return
         yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
-        self._state = {self.cursor_field: timestamps.formatted(self._began)}
+        self._state = self.state_after()
+
+    def state_after(self) -> MutableMapping[str, Any]:
+        """The state once all of the listing has left."""
+        return {self.cursor_field: timestamps.formatted(self._began)}
 
     def is_wanted(self, row: Row) -> bool:
         """Whether it changed in the half-open span; a row that tells no moment always did."""
@@ -322,7 +326,12 @@ class ChangingListing(BeginsAnew, PagedListing):
         """When ``row`` last changed; None if it does not say."""
         return moment(row.get(self.cursor_field))
 
-    def _saved(self) -> datetime | None:
+    def saved(self) -> datetime | None:
+        """Since when what changed is wanted; None without a saved state.
+
+        Raises:
+            AirbyteTracedException: A config_error if the saved state cannot be read.
+        """
         saved = self._state.get(self.cursor_field)
         if saved is None:
             return None
