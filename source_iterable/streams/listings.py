@@ -205,15 +205,31 @@ class Templates(ChangingListing):
     MEDIA: ClassVar = ("Email", "Push", "InApp", "SMS")
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Every template once, with its type and medium; null where no combination shows it."""
+        """Every template once, with its type and medium; null where no combination shows it.
+
+        One that was created since may belong to a combination that was listed before: it is left to the next sync.
+        """
+        began = self.api.clock.now()
         tally = Tally()
         for template_type, medium in product(self.TYPES, self.MEDIA):
             filters = {"templateType": template_type, "messageMedium": medium}
             for row in self.list_all(tally, filters):
                 yield row, dict(filters)
+        left = 0
         for row in self.list_all(tally):
-            yield row, {"templateType": None, "messageMedium": None}
+            created = moment(row.get("createdAt"))
+            if created is not None and created >= began:
+                left += 1
+            else:
+                yield row, {"templateType": None, "messageMedium": None}
+        if left:
+            self.progress.remark(f"{left:,} created while templates were listed: left to the next sync")
         self.compare_totals(tally.result())
+
+    def changed(self, row: Row, before: datetime) -> datetime | None:
+        """The later of updatedAt and createdAt: what was left to the next sync is emitted by it in any case."""
+        updated, created = super().changed(row, before), moment(row.get("createdAt"))
+        return updated if updated is None or created is None else max(updated, created)
 
 
 class TemplateContent(Templates):
