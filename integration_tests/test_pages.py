@@ -27,7 +27,15 @@ LISTED: dict[str, tuple[str, Size]] = {
     "templates": ("templates", Size(templates=2100)),
 }
 """Streams that list by pages: the endpoint that they list, and a project for which it has two pages."""
-FILTERED = ("campaign_labels", "campaign_metrics", "campaigns", "journeys", "template_content", "templates")
+FILTERED = (
+    "campaign_labels",
+    "campaign_metrics",
+    "campaign_metrics_daily",
+    "campaigns",
+    "journeys",
+    "template_content",
+    "templates",
+)
 KEY = {"campaigns": "id", "templates": "templateId"}
 
 
@@ -116,11 +124,11 @@ def _leading_to(sandbox: Sandbox, empty: int, last: str) -> None:
 # Totals
 
 
-@pytest.mark.parametrize("table", LISTED)
+@pytest.mark.parametrize("table", [*LISTED, "campaign_metrics_daily"])
 def test_given_no_rows_although_the_total_is_not_0_when_synced_then_the_stream_fails_and_keeps_its_state(
     table: str,
 ) -> None:
-    endpoint, _ = LISTED[table]
+    endpoint, _ = LISTED.get(table, ("campaigns", Size()))
     with running_with(size=Size(catalogs=1)) as sandbox:
         before = sync(sandbox, table)
         sandbox.faults.add(Fault(kind="empty_page", endpoint=endpoint, **EVER))
