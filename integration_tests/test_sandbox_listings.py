@@ -650,6 +650,88 @@ def test_campaigns_and_templates_are_added_and_deleted(sandbox: Sandbox) -> None
         sandbox.delete_template(templates[0]["templateId"])
 
 
+# Campaigns that tell nothing
+
+
+def test_a_campaign_goes_on_without_a_word_in_its_times(sandbox: Sandbox) -> None:
+    ready = next(row for row in sandbox.truth("campaigns") if row["campaignState"] == "Ready")
+
+    seen = [sandbox.advance_campaign(ready["id"]) for _ in range(3)]
+
+    assert seen == [ready | {"campaignState": state} for state in ("Running", "Finished", "Ready")]
+    assert seen[-1] in joined(follow(sandbox, "campaigns", "campaigns", page=1))
+
+
+def test_triggered_campaigns_tell_no_start_and_no_end_on_request() -> None:
+    with running_with(silent_campaigns=True) as sandbox:
+        triggered = [row for row in sandbox.truth("campaigns") if row["type"] == "Triggered"]
+        running = next(row for row in triggered if row["campaignState"] == "Running")
+        blast = next(row for row in sandbox.truth("campaigns") if row["type"] == "Blast" and "endedAt" not in row)
+
+        assert not any(row.keys() & {"startAt", "endedAt"} for row in triggered)
+        assert {row["campaignState"] for row in triggered} == {"Ready", "Running", "Finished", "Recurring"}
+        assert sandbox.finish_campaign(running["id"]) == running | {"campaignState": "Finished"}
+        assert "endedAt" in sandbox.finish_campaign(blast["id"])
+
+
+# Totals, pages without rows, addresses of next pages
+
+
+def test_totals_count_what_was_asked_for_or_everything(sandbox: Sandbox) -> None:
+    asked = [
+        ("campaigns", {"page": 1, "campaignState": "Archived"}, "totalCampaignsCount", 5, 45),
+        ("journeys", {"state": "Archived"}, "totalJourneysCount", 3, 14),
+        ("templates", {"page": 1, "templateType": "Blast", "messageMedium": "Email"}, "totalTemplatesCount", 32, 60),
+    ]
+    with running_with(unfiltered_totals=True) as other:
+        for endpoint, params, name, filtered, everything in asked:
+            assert answer(sandbox, endpoint, **params)[name] == filtered
+            assert answer(other, endpoint, **params)[name] == everything
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "key", "inner"),
+    [("campaigns", "campaigns", None), ("catalogs", "catalogNames", "params"), ("experiments", "experiments", None)],
+)
+def test_a_page_has_no_rows_or_another_total_on_request(
+    sandbox: Sandbox, endpoint: str, key: str, inner: str | None
+) -> None:
+    params = {} if endpoint == "experiments" else {"page": 1, "pageSize": 2}
+    before = answer(sandbox, endpoint, **params)
+    sandbox.faults.add(Fault(kind="empty_page", endpoint=endpoint))
+    sandbox.faults.add(Fault(kind="total", endpoint=endpoint, total=7, nth=2))
+
+    empty, counted, after = (answer(sandbox, endpoint, **params) for _ in range(3))
+
+    whole = before[inner] if inner else before
+    total = next(name for name in whole if name.startswith(("total", "pagination")))
+    told = whole[total] | {"total": 7} if total == "pagination" else 7
+    assert (empty[inner] if inner else empty) == whole | {key: []}
+    assert (counted[inner] if inner else counted) == whole | {total: told}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("next_pages", "told"),
+    [
+        ("absolute", "{url}/api/catalogs/Products/items?page=2&pageSize=10"),
+        ("path", "/api/catalogs/Products/items?page=2&pageSize=10"),
+        ("endpoint", "catalogs/Products/items?page=2&pageSize=10"),
+        ("query", "?page=2&pageSize=10"),
+    ],
+)
+def test_the_address_of_a_next_page_is_told_in_the_form_that_is_wanted(next_pages: str, told: str) -> None:
+    with running_with(next_pages=next_pages) as sandbox:
+        body = answer(sandbox, "catalogs/Products/items")
+
+        assert body["params"]["nextPageUrl"] == told.format(url=sandbox.url)
+
+
+def test_there_are_no_other_forms_of_a_next_page() -> None:
+    with pytest.raises(ValueError, match="next_pages"):
+        running_with(next_pages="none")
+
+
 # Between pages
 
 

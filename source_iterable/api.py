@@ -87,9 +87,7 @@ class Budget(HttpAPIBudget):
     The library beneath keeps a thread for each limit, for as long as the process lives.
     """
 
-    def __init__(
-        self, scale: float, limits: Mapping[str, int] = REQUESTS_PER_MINUTE, period: timedelta = MINUTE
-    ) -> None:
+    def __init__(self, scale: float, limits: Mapping[str, int], period: timedelta) -> None:
         super().__init__(
             policies=[
                 MovingWindowCallRatePolicy(
@@ -126,7 +124,7 @@ class Api:
         self.url = f"{config.url}/api/"
         self.clock = clock or Clock()
         self._rate_scale = config.rate_scale
-        self.budget = Budget(config.rate_scale)
+        self.budget = Budget(config.rate_scale, REQUESTS_PER_MINUTE, MINUTE)
         self.authenticator = ApiKey(config.api_key, config.url)
         self.session = self.new_session(LimiterSession(api_budget=self.budget))
         self.storage = _storage_session()

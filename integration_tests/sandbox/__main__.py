@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 
 from integration_tests.sandbox.control import HELP
 from integration_tests.sandbox.faults import Fault
-from integration_tests.sandbox.options import DEFAULT_API_KEY, PROJECT_TYPES, Options, Size
+from integration_tests.sandbox.options import DEFAULT_API_KEY, NEXT_PAGES, PROJECT_TYPES, Options, Size
 from integration_tests.sandbox.sandbox import Sandbox
 
 DESCRIPTION = """\
@@ -82,6 +82,15 @@ def parser() -> argparse.ArgumentParser:
     behaviour.add_argument("--inclusive-end", action="store_true", help="read the end bound of exports inclusively")
     behaviour.add_argument(
         "--delay-in-seconds", type=float, default=0.0, help="how late events become exportable (default: 0)"
+    )
+    behaviour.add_argument(
+        "--next-pages", choices=NEXT_PAGES, default="absolute", help="how much of a next page's address is told"
+    )
+    behaviour.add_argument(
+        "--unfiltered-totals", action="store_true", help="the totals of listings count all rows, whatever was asked for"
+    )
+    behaviour.add_argument(
+        "--silent-campaigns", action="store_true", help="triggered campaigns tell neither a start nor an end"
     )
     behaviour.add_argument(
         "--metadata-page", type=int, default=5, help="keys on one page of a metadata table (default: 5)"

@@ -1,8 +1,8 @@
 """What endpoints answer: a JSON value, lines, or an error as Iterable words it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from integration_tests.sandbox.limits import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND, limited
 from integration_tests.sandbox.people import Row
@@ -36,11 +36,31 @@ class Answer:
     blank_lines: bool = False
     cache_key: tuple[Any, ...] | None = None
 
-    def with_next_page(self, location: str) -> Any:
-        """The value with another next page, where this endpoint names it."""
-        if isinstance(self.value.get("params"), dict):
-            return self.value | {"params": self.value["params"] | {"nextPageUrl": location}}
-        return self.value | {"nextPageUrl": location}
+    def with_next_page(self, location: str) -> Self:
+        """The answer with another next page, where this endpoint names it."""
+        return self._with({"nextPageUrl": location})
+
+    def with_total(self, total: int) -> Self:
+        """The answer with another total."""
+        inner = self._inner
+        if isinstance(inner.get("pagination"), dict):
+            return self._with({"pagination": inner["pagination"] | {"total": total}})
+        return self._with({name: total for name in inner if name.startswith("total")})
+
+    def without_rows(self) -> Self:
+        """The answer with an empty page; its total and its next page stay."""
+        return self._with({name: [] for name, value in self._inner.items() if isinstance(value, list)})
+
+    @property
+    def _inner(self) -> Row:
+        """What an answer holds, within its wrapping if any."""
+        wrapped = self.value.get("params")
+        inner: Row = wrapped if isinstance(wrapped, dict) else self.value
+        return inner
+
+    def _with(self, fields: Row) -> Self:
+        inner = self._inner | fields
+        return replace(self, value=inner if self._inner is self.value else self.value | {"params": inner})
 
 
 def bad_params(message: str, params: Row | None = None) -> ApiError:

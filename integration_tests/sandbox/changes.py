@@ -35,11 +35,20 @@ class Changes:
         return self._edit(self.project.campaigns, "id", campaign_id)
 
     def finish_campaign(self, campaign_id: int) -> Row:
-        """End a campaign now, which leaves its ``updatedAt`` as it is."""
+        """End a campaign now, which leaves its ``updatedAt`` as it is; a silent one tells no end either."""
         with self.project.lock:
             row = _find(self.project.campaigns, "id", campaign_id)
-            row.update({"campaignState": "Finished", "endedAt": self._now})
-            row.setdefault("startAt", row["updatedAt"])
+            row["campaignState"] = "Finished"
+            if not (self.project.options.silent_campaigns and row["type"] == "Triggered"):
+                row["endedAt"] = self._now
+                row.setdefault("startAt", row["updatedAt"])
+            return dict(row)
+
+    def advance_campaign(self, campaign_id: int) -> Row:
+        """Let a campaign go from Ready to Running to Finished, or begin again; none of its times tells of it."""
+        with self.project.lock:
+            row = _find(self.project.campaigns, "id", campaign_id)
+            row["campaignState"] = {"Ready": "Running", "Running": "Finished"}.get(row["campaignState"], "Ready")
             return dict(row)
 
     def delete_campaign(self, campaign_id: int) -> None:

@@ -31,10 +31,10 @@ HELP = """\
                                        the last growth and now, and m profiles changed now
   POST   /sandbox/events               {"table": NAME, "row": {...} or text, "at": MOMENT,
                                        "exportable_at": MOMENT}; without the last, exportable since then
-  POST   /sandbox/change               {"user": n}; {"edit_campaign": id}, also finish_, delete_; {"edit_template": id},
-                                       also delete_; {"edit_journey": id}, also archive_, delete_;
-                                       {"edit_snippet": id}; {"delete_list": id}; {"add_campaigns": n}, also
-                                       add_templates
+  POST   /sandbox/change               {"user": n}; {"edit_campaign": id}, also advance_, finish_, delete_;
+                                       {"edit_template": id}, also delete_; {"edit_journey": id}, also archive_,
+                                       delete_; {"edit_snippet": id}; {"delete_list": id}; {"add_campaigns": n},
+                                       also add_templates
 """
 
 Action = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -139,6 +139,7 @@ class Control:
     async def _change(self, request: web.Request) -> web.Response:
         changes: dict[str, Callable[[int], Any]] = {
             "user": self._project.change_user,
+            "advance_campaign": self._changes.advance_campaign,
             "finish_campaign": self._changes.finish_campaign,
             "edit_campaign": self._changes.edit_campaign,
             "delete_campaign": self._changes.delete_campaign,

@@ -64,20 +64,20 @@ class Endpoints:
         states = request.query.getall("campaignState", [])
         with self.project.lock:
             hidden = set() if states or self.project.options.archived_campaigns else {"Archived"}
+            everything = len(self.project.campaigns)
             rows = [
                 dict(row)
                 for row in self.project.campaigns
-                if row["campaignState"] not in hidden and (not states or row["campaignState"] in states)
+                if row.get("campaignState") not in hidden and (not states or row.get("campaignState") in states)
             ]
-        return Answer(
-            CAMPAIGNS.page(request, rows, self.project.serve_first_page, bare=self.project.options.bare_next_pages)
-        )
+        return Answer(CAMPAIGNS.page(request, rows, self.project, everything))
 
     def _templates(self, request: web.Request, _: list[str]) -> Answer:
         kind = _one_of(request, "templateType", listings.TEMPLATE_TYPES)
         medium = _one_of(request, "messageMedium", listings.TEMPLATE_MEDIA)
         start, end = _bound(request, "startDateTime"), _bound(request, "endDateTime")
         with self.project.lock:
+            everything = len(self.project.templates)
             rows = [
                 dict(row)
                 for row, its_kind, its_medium in self.project.templates
@@ -86,9 +86,7 @@ class Endpoints:
                 and (start is None or row["createdAt"] >= start * 1000)
                 and (end is None or row["createdAt"] < end * 1000)
             ]
-        return Answer(
-            TEMPLATES.page(request, rows, self.project.serve_first_page, bare=self.project.options.bare_next_pages)
-        )
+        return Answer(TEMPLATES.page(request, rows, self.project, everything))
 
     def _list_members(self, request: web.Request, _: list[str]) -> Answer:
         text = request.query.get("listId", "")

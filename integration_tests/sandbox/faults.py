@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 
 Kind = Literal[
     "status", "cut", "reset", "hang", "malformed", "blank_lines", "long_line", "redirect", "next_page",
-    "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
+    "empty_page", "total", "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
 ]  # fmt: skip
 CutAt = Literal["wire", "plain", "line", "character", "last_line", "end"]
 
@@ -34,6 +34,8 @@ class Fault:
     - ``long_line``: a line of ``body_bytes`` bytes before the rows, easily compressed.
     - ``redirect``: to ``location`` with ``status`` (302 if not given).
     - ``next_page``: ``nextPageUrl`` becomes ``location``, also on the last page.
+    - ``empty_page``: a page of a listing has no rows; its total and its next page stay.
+    - ``total``: the total of a listing becomes ``total``.
     - ``job_failed``, ``job_cancelled``: the export job that is started ends so after it ran, ``job_restarted``:
       goes back from running to enqueued once, ``job_stuck``: stays enqueued for ever, ``job_late``: shows
       none of its files while it runs. These strike calls of ``export/start`` only.
@@ -61,6 +63,7 @@ class Fault:
     line: str = '{"email":"broken@example.com","createdAt":"2024-01-'
     after_rows: int = 1
     location: str = ""
+    total: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what could never strike."""

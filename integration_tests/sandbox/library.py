@@ -43,20 +43,12 @@ class Library:
 
     def _journeys(self, request: web.Request, _: list[str]) -> Answer:
         archived = "Archived" in request.query.getall("state", [])
-        rows = [row for row in self.kept.rows("journeys") if row["isArchived"] == archived]
-        return Answer(
-            JOURNEYS.page(request, rows, self.project.serve_first_page, bare=self.project.options.bare_next_pages)
-        )
+        everything = self.kept.rows("journeys")
+        rows = [row for row in everything if row["isArchived"] == archived]
+        return Answer(JOURNEYS.page(request, rows, self.project, len(everything)))
 
     def _catalogs(self, request: web.Request, _: list[str]) -> Answer:
-        return self._wrapped(
-            CATALOGS.page(
-                request,
-                self.kept.rows("catalogs"),
-                self.project.serve_first_page,
-                bare=self.project.options.bare_next_pages,
-            )
-        )
+        return self._wrapped(CATALOGS.page(request, self.kept.rows("catalogs"), self.project))
 
     def _items(self, request: web.Request, arguments: list[str]) -> Answer:
         asked = arguments[0].lower()
@@ -71,9 +63,7 @@ class Library:
         if order:
             descending = request.query.get("sortAscending") != "true"
             rows.sort(key=lambda row: str(row["value"].get(order)), reverse=descending)
-        return self._wrapped(
-            ITEMS.page(request, rows, self.project.serve_first_page, bare=self.project.options.bare_next_pages)
-        )
+        return self._wrapped(ITEMS.page(request, rows, self.project))
 
     def _wrapped(self, value: Row) -> Answer:
         wrapped = self.project.options.wrapped_catalogs

@@ -9,6 +9,8 @@ DEFAULT_SPAN_IN_DAYS = 90
 
 PROJECT_TYPES = ("email", "userid", "hybrid")
 """How a project identifies people."""
+NEXT_PAGES = ("absolute", "path", "endpoint", "query")
+"""How the address of a next page may be written: ``http://host/api/campaigns?page=2``, or ever less of it."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,12 @@ class Options:
     """Whether the listing of campaigns holds the archived ones, or only that of this state does."""
     bare_next_pages: bool = False
     """Whether the address of a next page tells page and size alone, without what else was asked for."""
+    next_pages: str = "absolute"
+    """How the address of a next page is written: one of `NEXT_PAGES`."""
+    unfiltered_totals: bool = False
+    """Whether the total of a listing (``totalCampaignsCount`` ...) counts all rows, whatever was asked for."""
+    silent_campaigns: bool = False
+    """Whether triggered campaigns tell no ``startAt`` and no ``endedAt``, also those that are finished."""
     metadata_page: int = 5
     """Keys on one page of a metadata table."""
     wrapped_catalogs: bool = True
@@ -130,7 +138,10 @@ class Options:
     """Running export jobs of other tools, which nobody may cancel."""
 
     def __post_init__(self) -> None:
-        """Refuse a type of project that there is not."""
+        """Refuse what there is not."""
+        if self.next_pages not in NEXT_PAGES:
+            message = f"There are no next_pages {self.next_pages!r}; there are {', '.join(NEXT_PAGES)}."
+            raise ValueError(message)
         if self.project_type not in PROJECT_TYPES:
             message = f"There is no project_type {self.project_type!r}; there are {', '.join(PROJECT_TYPES)}."
             raise ValueError(message)

@@ -1,6 +1,5 @@
 """Pages of a listing: what may be asked for, and how an answer names the pages beside it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -9,6 +8,7 @@ from aiohttp import web
 from integration_tests.sandbox.answers import bad_params
 from integration_tests.sandbox.parameters import number
 from integration_tests.sandbox.people import Row
+from integration_tests.sandbox.project import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +33,16 @@ class Paging:
     most: int = 1000
     unpaged: bool = False
 
-    def page(self, request: web.Request, rows: list[Row], served: Callable[[str], None], *, bare: bool = False) -> Row:
-        """The page of ``rows`` that is asked for; ``served`` hears of the endpoint when it is the first of several.
+    def page(self, request: web.Request, rows: list[Row], project: Project, unfiltered: int | None = None) -> Row:
+        """The page of ``rows`` that is asked for; ``project`` hears of the endpoint when it is the first of several.
 
-        The address of the next page tells what else was asked for, unless it is ``bare``.
+        Its options tell how the address of the next page looks, and whether the total is ``unfiltered``: how many
+        rows there are whatever was asked for.
 
         Raises:
             ApiError: If it may not be asked for.
         """
-        query = request.query
+        query, options = request.query, project.options
         rows = self._sorted(rows, query.get("sort", "id")) if self.sortable else rows
         page, size = number(query.get("page", "1")), number(query.get("pageSize", str(self.default)))
         if page is None or size is None or size > self.most:
@@ -50,16 +51,24 @@ class Paging:
         answer: Row = {self.name: rows[begin : begin + size]}
         more = begin + size < len(rows)
         if more and page == 1:
-            served(request.path.removeprefix("/api/"))
+            project.serve_first_page(request.path.removeprefix("/api/"))
         if self.unpaged and "page" not in query and "pageSize" not in query:
             return answer
 
         def url(number: int) -> str:
-            others = [(key, value) for key, value in query.items() if key not in {"page", "pageSize"} and not bare]
+            kept = [] if options.bare_next_pages else query.items()
+            others = [(key, value) for key, value in kept if key not in {"page", "pageSize"}]
+            path = request.rel_url.raw_path
+            before = {
+                "absolute": f"http://{request.host}{path}",
+                "path": path,
+                "endpoint": path.removeprefix("/api/"),
+                "query": "",
+            }
             parameters = urlencode([*others, ("page", number), ("pageSize", size)])
-            return f"http://{request.host}{request.rel_url.raw_path}?{parameters}"
+            return f"{before[options.next_pages]}?{parameters}"
 
-        answer[self.total] = len(rows)
+        answer[self.total] = unfiltered if options.unfiltered_totals and unfiltered is not None else len(rows)
         if more:
             answer["nextPageUrl"] = url(page + 1)
         if page > 1:

@@ -39,7 +39,7 @@ class Project:
             message = f"The project starts at {start}, which is not before now, {clock.now}."
             raise ValueError(message)
         self._grown_until = end
-        self.campaigns = listings.campaigns(self.people, size.campaigns, begin, end)
+        self.campaigns = listings.campaigns(self.people, size.campaigns, begin, end, silent=options.silent_campaigns)
         self.channels = listings.channels()
         self.message_types = listings.message_types(self.people, begin)
         self.lists = listings.lists(self.people, size.lists, begin, end)

@@ -185,8 +185,14 @@ def _reply(answer: Answer, striking: list[Fault]) -> Reply:
     kinds = {fault.kind: fault for fault in striking}
     interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang"}]
     if answer.lines is None:
-        value = answer.with_next_page(kinds["next_page"].location) if "next_page" in kinds else answer.value
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        for fault in striking:
+            if fault.kind == "next_page":
+                answer = answer.with_next_page(fault.location)
+            elif fault.kind == "total":
+                answer = answer.with_total(fault.total)
+            elif fault.kind == "empty_page":
+                answer = answer.without_rows()
+        text = json.dumps(answer.value, ensure_ascii=False, separators=(",", ":"))
         return Reply(200, [text.encode()], faults=interrupting)
     lines = answer.lines
     if answer.blank_lines or "blank_lines" in kinds:

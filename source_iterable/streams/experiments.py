@@ -13,6 +13,7 @@ from source_iterable.rows import Row
 from source_iterable.streams.base import Slice
 from source_iterable.streams.metrics import LifetimeMetrics, batches
 from source_iterable.streams.paged import PagedListing
+from source_iterable.streams.totals import total_of
 
 EMAIL = "email"
 
@@ -27,13 +28,15 @@ class Experiments(PagedListing):
     asks_for_each = True
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """Where the next page begins; this listing has offsets in the place of pages."""
+        """Where the next page begins, also after a page without rows, while the total tells of more."""
         rows = self.objects(self.body(response), self.records_key, self.row_key)
-        self.require_new_page(str([row[self.row_key] for row in rows]))
-        self._offset += len(rows)
-        total = self._total(self.body(response))
-        if not rows or (isinstance(total, int) and self._offset >= total):
+        total = total_of(self.body(response))
+        if rows:
+            self.require_new_page(str([row[self.row_key] for row in rows]))
+        self._offset += len(rows) or self.first_page["limit"]
+        if (not rows and total is None) or (total is not None and self._offset >= total):
             return None
+        self.require_end_of_empty_pages()
         return {"offset": self._offset}
 
     def request_params(
@@ -46,13 +49,6 @@ class Experiments(PagedListing):
         if not next_page_token:
             self._offset = 0
         return super().request_params(stream_state, stream_slice, next_page_token)
-
-    @staticmethod
-    def _total(body: Row) -> object:
-        """How many experiments there are, in one of two notations; None if the page does not tell."""
-        pagination = body.get("pagination")
-        told = pagination.get("total") if isinstance(pagination, dict) else None
-        return body.get("totalCount") if told is None else told
 
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
         """The whole experiment."""
@@ -78,9 +74,9 @@ class ExperimentMetrics(LifetimeMetrics):
 
     def listing(self) -> Sequence[Batch]:
         """The experiments of e-mails: Iterable has figures of no others."""
-        listed = Experiments(self.config, self.api, behalf=self).list_all(set())
+        listed = Experiments(self.config, self.api, behalf=self).listed()
         try:
-            ids = [int(row["id"]) for row in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
+            ids = [int(row["id"]) for row, _ in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
         except ValueError as error:
             raise self.unexpected("an experiment whose id is no number") from error
         return [Batch(some) for some in batches(ids, self.length_of_request(), self.id_parameter)]

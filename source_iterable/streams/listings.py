@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 import requests
-from airbyte_cdk.models import SyncMode
+from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 
+from source_iterable.api import Api
+from source_iterable.clock import TOLERANCE
+from source_iterable.config import Config
 from source_iterable.errors import Rejected, permission_error
 from source_iterable.rows import Row, as_text
+from source_iterable.streams import campaign_states
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, Part, moment
 from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
+from source_iterable.streams.totals import Listed, Tally
 
 REFUSALS: Mapping[int, int] = {400: 1, 403: 1, 404: 1, 409: 1}
 
@@ -92,21 +97,81 @@ class ForgottenUsers(IterableStream):
 
 # Whether the listing of campaigns holds the archived ones is not documented: they are asked for by themselves too.
 CAMPAIGNS: Sequence[Part] = ({}, {"campaignState": "Archived"})
+PLANNED = ("startAt", "endedAt")  # may lie in the future
 
 
 class Campaigns(ChangingListing):
-    """Campaigns, the archived ones too."""
+    """Campaigns, the archived ones too.
+
+    The state also keeps the `campaignState` of each campaign that has not ended: `{"updatedAt": ..., "campaignStates":
+    {"Running": [ids], ...}}`. It may change without any timestamp of the campaign, and that is a change too.
+    """
 
     endpoint = "campaigns"
     records_key = "campaigns"
     primary_key = "id"
     parts = CAMPAIGNS
 
+    STATES: ClassVar = "campaignStates"
+
+    def __init__(
+        self,
+        config: Config,
+        api: Api,
+        configured: ConfiguredAirbyteStream | None = None,
+        behalf: IterableStream | None = None,
+    ) -> None:
+        super().__init__(config, api, configured, behalf)
+        self._known: dict[int, str] = {}  # what the destination has of campaigns that this listing did not show yet
+        self._states: dict[int, str] = {}
+
+    def saved(self) -> datetime | None:
+        """Since when what changed is wanted; takes the saved states of campaigns as well."""
+        try:
+            self._known = campaign_states.parse(self._state.get(self.STATES))
+        except ValueError:
+            raise self.unreadable_state(f"no lists of campaigns under '{self.STATES}'") from None
+        return super().saved()
+
+    def state_after(self) -> MutableMapping[str, Any]:
+        """The cursor, and the states of campaigns."""
+        # What a listing in doubt did not show may be there all the same, and is then known to the destination.
+        states = self._known | self._states if self.in_doubt else self._states
+        return {**super().state_after(), self.STATES: campaign_states.compact(states)}
+
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """The latest of updatedAt, and of startAt and endedAt that are past: these two update nothing else."""
-        planned = (moment(row.get(name)) for name in ("startAt", "endedAt"))
+        planned = (moment(row.get(name)) for name in PLANNED)
         known = [super().changed(row, before), *(one for one in planned if one is not None and one < before)]
         return max((one for one in known if one is not None), default=None)
+
+    def is_wanted(self, row: Row) -> bool:
+        """Whether it changed, by its timestamps or else by its `campaignState`; called once for each campaign."""
+        known = self._known.pop(row["id"], None)
+        state = campaign_states.campaign_state(row)
+        kept = None if self._has_ended(row) else state
+        if super().is_wanted(row):
+            wanted = True
+        elif self._changed_since(row):
+            wanted, kept = False, known  # The next sync emits it, whatever else changes until then.
+        else:
+            wanted = known != state if known is not None else kept is not None
+        if kept is not None:
+            self._states[row["id"]] = kept
+        return wanted
+
+    def _has_ended(self, row: Row) -> bool:
+        ended = moment(row.get("endedAt"))
+        return ended is not None and ended < self._began
+
+    def _changed_since(self, row: Row) -> bool:
+        """Whether a timestamp of ``row`` says that it changed since the listing began."""
+        updated = moment(row.get(self.cursor_field))
+        if updated is not None and updated >= self._began:
+            return True
+        planned = (moment(row.get(name)) for name in PLANNED)
+        # Beyond the present, as far as this machine's clock can tell it, a start or an end is still planned.
+        return any(self._began <= one <= self.api.clock.now() + TOLERANCE for one in planned if one is not None)
 
 
 class CampaignLabels(PagedListing):
@@ -140,14 +205,31 @@ class Templates(ChangingListing):
     MEDIA: ClassVar = ("Email", "Push", "InApp", "SMS")
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Every template once, with its type and medium; null where no combination shows it."""
-        seen: set[object] = set()
+        """Every template once, with its type and medium; null where no combination shows it.
+
+        One that was created since may belong to a combination that was listed before: it is left to the next sync.
+        """
+        began = self.api.clock.now()
+        tally = Tally()
         for template_type, medium in product(self.TYPES, self.MEDIA):
             filters = {"templateType": template_type, "messageMedium": medium}
-            for row in self.list_all(seen, filters):
+            for row in self.list_all(tally, filters):
                 yield row, dict(filters)
-        for row in self.list_all(seen):
-            yield row, {"templateType": None, "messageMedium": None}
+        left = 0
+        for row in self.list_all(tally):
+            created = moment(row.get("createdAt"))
+            if created is not None and created >= began:
+                left += 1
+            else:
+                yield row, {"templateType": None, "messageMedium": None}
+        if left:
+            self.progress.remark(f"{left:,} created while templates were listed: left to the next sync")
+        self.compare_totals(tally.result())
+
+    def changed(self, row: Row, before: datetime) -> datetime | None:
+        """The later of updatedAt and createdAt: what was left to the next sync is emitted by it in any case."""
+        updated, created = super().changed(row, before), moment(row.get("createdAt"))
+        return updated if updated is None or created is None else max(updated, created)
 
 
 class TemplateContent(Templates):
@@ -250,13 +332,17 @@ class CatalogItems(CatalogListing):
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
         """The items, catalog by catalog."""
-        for catalog in Catalogs(self.config, self.api, behalf=self).list_all(set()):
-            for row in self._of(str(catalog["name"])):
+        listings: list[Listed] = []
+        for catalog, _ in Catalogs(self.config, self.api, behalf=self).listed():
+            tally = Tally()
+            for row in self._of(str(catalog["name"]), tally):
                 yield row, {}
+            listings.append(tally.result())
+        self.compare_totals(*listings)
 
-    def _of(self, catalog: str) -> Iterator[Row]:
+    def _of(self, catalog: str, tally: Tally) -> Iterator[Row]:
         try:
-            for row in self.list_all(set(), {"catalog": catalog}):
+            for row in self.list_all(tally, {"catalog": catalog}):
                 yield {**row, "catalogName": row.get("catalogName") or catalog}
         except Rejected:
             self.logger.info("%s: a catalog vanished while the table was read", self.name)

@@ -26,9 +26,11 @@ from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.state import BeginsAnew
+from source_iterable.streams.totals import Listed, Tally, named, total_of
 
 POSITIONS = {"page", "offset"}  # the parameters that tell where a page begins
 LISTINGS = 4  # how often a listing that changes while it is paged is made
+MAX_EMPTY_PAGES = 300  # in a row, after which a listing is taken for one without an end
 PAGE_SIZE = 1000
 DISK_WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds between tries on a full disk
 
@@ -43,6 +45,7 @@ class PagedListing(IterableStream):
             and call them all.
         parts: The parameters that choose each part of the listing; a row that several show comes once.
         asks_for_each: Whether something is asked for each row: all of that is here, too, before the first leaves.
+        in_doubt: Whether rows may be missing from what was listed, which a remark said.
     """
 
     first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
@@ -59,6 +62,9 @@ class PagedListing(IterableStream):
         super().__init__(config, api, configured, behalf)
         self._pages: set[str] = set()
         self._read = 0
+        self._empty = 0
+        self._total: int | None = None
+        self.in_doubt = False
 
     def request_params(
         self,
@@ -74,6 +80,8 @@ class PagedListing(IterableStream):
             return {**kept, **filters, **next_page_token}
         self._pages.clear()
         self._read = 0
+        self._empty = 0
+        self._total = None
         return {**self.first_page, **filters}
 
     def filters(self, part: Slice) -> Mapping[str, str]:
@@ -81,12 +89,30 @@ class PagedListing(IterableStream):
         return part
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """The parameters of the page that the answer names, on Iterable's host; none after a page without rows."""
-        url = self.body(response).get("nextPageUrl")
-        if not url or not self.body(response).get(self.records_key):
+        """The parameters of the page that the answer names, on Iterable's host, also after a page without rows."""
+        body = self.body(response)
+        url = body.get("nextPageUrl")
+        if not url or not isinstance(url, str):
             return None
-        following = urljoin(self.api.url, str(url))
-        if not self._is_of_iterable(following):
+        query = self._query_of(url)
+        if not body.get(self.records_key) and query in self._pages:
+            self.in_doubt = True
+            self.progress.remark(
+                "a page without rows named a next page that was read before, and was taken for the end"
+            )
+            return None
+        self.require_new_page(query)
+        self.require_end_of_empty_pages()
+        return dict(parse_qsl(query))
+
+    def _query_of(self, url: str) -> str:
+        """The parameters in the address of a next page, which may be relative: all else is known."""
+        try:
+            following = urljoin(self.api.url, url)
+            is_of_iterable = self._is_of_iterable(following)
+        except ValueError as error:
+            raise self.unexpected("a next page whose address cannot be read") from error
+        if not is_of_iterable:
             raise failure(
                 self.name,
                 "Iterable's answer names a next page on another host, which is refused: the API key would leave "
@@ -95,13 +121,25 @@ class PagedListing(IterableStream):
                 FailureType.system_error,
             )
         query = urlsplit(following).query
-        self.require_new_page(query)
-        return dict(parse_qsl(query))
+        if not parse_qsl(query):
+            raise self.unexpected("a next page without parameters")
+        return query
 
     def _is_of_iterable(self, url: str) -> bool:
         """Whether ``url`` has the API's host, and port if any; behind a proxy a server may not know its scheme."""
         told, own = urlsplit(url), urlsplit(self.api.url)
         return told.hostname == own.hostname and (told.port is None or told.port == origin(self.api.url)[2])
+
+    def require_end_of_empty_pages(self) -> None:
+        """Raise if too many pages in a row had no rows, where another one is named: a listing must end."""
+        if self._empty >= MAX_EMPTY_PAGES:
+            raise failure(
+                self.name,
+                f"{MAX_EMPTY_PAGES} pages in a row have no rows, and yet Iterable names another one. Try again later; "
+                "if it stays so, report this with the log of the sync.",
+                "empty pages without end",
+                FailureType.system_error,
+            )
 
     def require_new_page(self, page: str) -> None:
         """Raise if ``page`` was read before: a listing must end."""
@@ -118,8 +156,13 @@ class PagedListing(IterableStream):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Row]:
         """The rows of a page, as they were sent, each with its key."""
+        body = self.body(response)
+        rows = self.keyed(self.objects(body, self.records_key), self.row_key)
         self._read += 1
-        return self.keyed(self.objects(self.body(response), self.records_key), self.row_key)
+        self._empty = 0 if rows else self._empty + 1
+        total = total_of(body)
+        self._total = self._total if total is None else total
+        return rows
 
     def read_records(
         self,
@@ -170,27 +213,60 @@ class PagedListing(IterableStream):
         yield row, added
 
     def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Every row once, and the columns that the connector adds to it."""
-        seen: set[object] = set()
-        for part in self.parts:
-            for row in self.list_all(seen, part):
-                yield row, {}
+        """Every row once, and the columns that the connector adds to it.
 
-    def list_all(self, seen: set[object], part: Part | None = None) -> Iterator[Row]:
-        """The rows of ``part`` of the listing whose keys are not in ``seen``, which it completes."""
-        before: int | None = None
+        Raises:
+            AirbyteTracedException: At the end, a transient_error if no row was listed although a total is not 0.
+        """
+        tally = Tally()
+        for part in self.parts:
+            for row in self.list_all(tally, part):
+                yield row, {}
+        self.compare_totals(tally.result())
+
+    def list_all(self, tally: Tally, part: Part | None = None) -> Iterator[Row]:
+        """The rows of ``part`` of the listing that no part before showed; ``tally`` counts them."""
+        before = 0  # what shows nothing the first time is not listed again
         for _ in range(LISTINGS):
+            tally.begin_pass()
             listed = 0  # a sum of hashes, which tells two sets of keys apart and takes no room
             for row in self.rows(SyncMode.full_refresh, dict(part or {})):
                 key = row.get(self.row_key)
                 listed += hash(repr(key))  # an integer's own hash is the integer: 5 + 8 would pass for 6 + 7
-                if key not in seen:
-                    seen.add(key)
+                if tally.add(key):
                     yield row
             if self._read <= 1 or listed == before:
-                return
+                break
             before = listed
-        self.progress.remark("it changed each time it was listed; what changed meanwhile comes with the next sync")
+        else:
+            self.in_doubt = True
+            self.progress.remark("it changed each time it was listed; what changed meanwhile comes with the next sync")
+        filters = self.filters(part or {})
+        tally.end_part(", ".join(f"{name}={value}" for name, value in filters.items()), self._total)
+
+    def compare_totals(self, *listings: Listed) -> None:
+        """Remark which totals disagree with what the listings of this stream showed.
+
+        Raises:
+            AirbyteTracedException: A transient_error if they showed nothing at all.
+        """
+        doubts = [claim for listed in listings for claim in listed.doubts]
+        if not doubts:
+            return
+        self.in_doubt = True
+        if not any(listed.rows for listed in listings):
+            raise failure(
+                self.name,
+                f"Iterable lists no rows, although its own totals are not 0 (listed: {named(doubts)}). So nothing is "
+                "read, and the destination keeps what it has. Try again later; if it stays so, report this with the "
+                "log of the sync.",
+                "no rows, but a total",
+                FailureType.transient_error,
+            )
+        self.progress.remark(
+            f"Iterable's own totals disagree with what it listed, so rows may be missing: {named(doubts)}. "
+            "If it stays so, report this with the log of the sync"
+        )
 
     @property
     def row_key(self) -> str:
@@ -228,12 +304,16 @@ class ChangingListing(BeginsAnew, PagedListing):
         """Everything, or in an incremental sync what changed from the saved state to the listing's begin."""
         self._began = self.api.clock.now()
         self._all = sync_mode is SyncMode.full_refresh
-        self._since = None if self._all else self._saved()
+        self._since = None if self._all else self.saved()
         if self._since is not None and self._since > self._began:
             self.warn_of_future(timestamps.formatted(self._since))
             return
         yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
-        self._state = {self.cursor_field: timestamps.formatted(self._began)}
+        self._state = self.state_after()
+
+    def state_after(self) -> MutableMapping[str, Any]:
+        """The state once all of the listing has left."""
+        return {self.cursor_field: timestamps.formatted(self._began)}
 
     def is_wanted(self, row: Row) -> bool:
         """Whether it changed in the half-open span; a row that tells no moment always did."""
@@ -246,7 +326,12 @@ class ChangingListing(BeginsAnew, PagedListing):
         """When ``row`` last changed; None if it does not say."""
         return moment(row.get(self.cursor_field))
 
-    def _saved(self) -> datetime | None:
+    def saved(self) -> datetime | None:
+        """Since when what changed is wanted; None without a saved state.
+
+        Raises:
+            AirbyteTracedException: A config_error if the saved state cannot be read.
+        """
         saved = self._state.get(self.cursor_field)
         if saved is None:
             return None
