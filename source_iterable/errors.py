@@ -6,14 +6,9 @@ The statuses and codes are those of https://support.iterable.com/hc/en-us/articl
 from __future__ import annotations
 
 import logging
-import re
 import tempfile
-import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 
-import orjson
 import requests
 from airbyte_cdk.models import FailureType, StreamDescriptor
 from airbyte_cdk.sources.streams.http.error_handlers import (
@@ -24,6 +19,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
 from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
 TRIES = 5
@@ -34,20 +30,15 @@ UNREACHABLE_TRIES = 8  # with waits of 1, 2, 4 ... 64 s between them: two minute
 RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
 NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
-ERROR_BODY_BYTES = 64_000
 TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was asked for, if Iterable says so
 UNLIMITED = 10**9
-UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 
+REGION_HELP = "Check the data center (region): US for app.iterable.com, EU for app.eu.iterable.com."
 KEY_HELP = (
     "Three usual causes: the key was copied wrongly or deleted; the data center (region) is not the project's "
     "(US for app.iterable.com, EU for app.eu.iterable.com); the key is not of the type Server-side "
     "(Mobile, JavaScript and read-only keys do not do)."
 )
-
-_ADDRESS = re.compile(r"[^\s\"<>,;:@]+@[^\s\"<>,;:@]+")
-_CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
-_LONGEST_QUOTE = 500
 
 logger = logging.getLogger("airbyte")
 
@@ -59,37 +50,13 @@ class TooMuchError(Exception):
 class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
     """An answer about what was asked for that another try will not change."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(str(answer))
         self.answer = answer
 
 
-class Answer:
-    """An answer, as a rule an error: its status, and Iterable's code and text, from the first 64 kB of its body."""
-
-    def __init__(self, response: requests.Response) -> None:
-        self.status = response.status_code
-        self.code = ""
-        self.text = ""
-        self.body = body = _bounded_body(response)
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            parsed = None
-        if isinstance(parsed, dict):
-            code = str(parsed.get("code") or "")
-            self.code, self.text = code if _CODE.fullmatch(code) else "", str(parsed.get("msg") or "")
-        else:
-            self.text = body.decode("utf-8", "replace")
-
-    def __str__(self) -> str:
-        """`HTTP 400 BadParams`."""
-        return f"HTTP {self.status} {self.code}".rstrip()
-
-    @property
-    def detail(self) -> str:
-        """The answer with Iterable's text, people's addresses masked, for internal messages."""
-        return f"{self}: {masked(self.text)}"
+class MissingEndpointError(AirbyteTracedException):
+    """The data center does not have the endpoint that a request names: no other request to it will be answered."""
 
 
 class Attempts(ErrorHandler, BackoffStrategy):
@@ -100,6 +67,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
     Args:
         table: Whose request it is, for messages.
+        data_center: Whom it goes to, for messages: "US data center (api.iterable.com)".
         subject: What is asked for, for messages: "the export of A to B".
         tries: How often a broken body, a time-out or an error of the server is met before it counts.
         unreachable_tries: How often it is met that no connection can be made, or that a web page answers.
@@ -121,6 +89,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         table: str,
         subject: str,
         *,
+        data_center: str = "data center",
         tries: int = TRIES,
         unreachable_tries: int = UNREACHABLE_TRIES,
         give_up: Callable[[str], Exception] | None = None,
@@ -133,6 +102,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
     ) -> None:
         self._table = table
         self._subject = subject
+        self._data_center = data_center
         self._tries = tries
         self._unreachable_tries = unreachable_tries
         self._give_up = give_up
@@ -155,6 +125,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
         Raises:
             AirbyteTracedException: If there is nothing more to try.
+            MissingEndpointError: If Iterable does not have the endpoint.
             TooMuchError: If less should be asked for.
             Rejected: If the answer is about the thing asked for (only where ``rejects``).
         """
@@ -165,6 +136,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
             return self._unanswered(response_or_exception)
         status = response_or_exception.status_code
         if is_web_page(response_or_exception) and status in TELLING:
+            if status == requests.codes.not_found:
+                self._require_endpoint(ErrorResponse(response_or_exception))
             response_or_exception.close()
             trouble = f"a web page (HTTP {status}) came in the place of an answer, from a proxy or login page"
             return self._again(trouble, reachable=False)
@@ -210,7 +183,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
                 "with Iterable. Check the data center (region), and any proxy on the way.",
                 "redirect refused",
             )
-        answer = Answer(response)
+        answer = ErrorResponse(response)
+        self._require_endpoint(answer)
         if status in {requests.codes.unauthorized, requests.codes.forbidden} and status not in self._rejects:
             if self._on_refused is not None and self._on_refused():
                 raise refused_key_error(self._table, str(answer))
@@ -224,6 +198,10 @@ class Attempts(ErrorHandler, BackoffStrategy):
             patience = SERVER_TRIES if self._tries > 1 else 1
             return self._again(f"Iterable answered {answer}", answer.detail, tries=patience)
         raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
+
+    def _require_endpoint(self, answer: ErrorResponse) -> None:
+        if answer.is_of_no_endpoint:
+            raise missing_endpoint_error(self._table, answer, self._data_center)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.SSLError):
@@ -314,7 +292,18 @@ def failure(table: str, sentence: str, detail: str, kind: FailureType) -> Airbyt
     )
 
 
-def permission_error(table: str, answer: Answer) -> AirbyteTracedException:
+def missing_endpoint_error(table: str, answer: ErrorResponse, data_center: str) -> MissingEndpointError:
+    """The error of ``table`` for an endpoint that Iterable does not have."""
+    return MissingEndpointError(
+        message=f"{table}: Iterable's {data_center} does not have the endpoint {answer.endpoint}. Leave this stream "
+        f"out of the connection. {REGION_HELP}",
+        internal_message=str(answer),
+        failure_type=FailureType.config_error,
+        stream_descriptor=StreamDescriptor(name=table),
+    )
+
+
+def permission_error(table: str, answer: ErrorResponse) -> AirbyteTracedException:
     """The error for a 401 or 403 on the endpoint of ``table``."""
     return failure(
         table,
@@ -336,7 +325,7 @@ def refused_key_error(table: str, answer: str) -> AirbyteTracedException:
     )
 
 
-def key_error(answer: Answer) -> AirbyteTracedException:
+def key_error(answer: ErrorResponse) -> AirbyteTracedException:
     """The error for a key that Iterable refuses everywhere."""
     return AirbyteTracedException(
         message=f"Iterable refused the API key ({answer}). {KEY_HELP}",
@@ -354,43 +343,3 @@ def disk_error(table: str, error: OSError) -> DiskError:
         failure_type=FailureType.transient_error,
         stream_descriptor=StreamDescriptor(name=table),
     )
-
-
-def is_web_page(response: requests.Response) -> bool:
-    """Whether an answer is HTML: no endpoint of Iterable answers so, but proxies and login pages do."""
-    return str(response.headers.get("Content-Type", "")).lower().startswith("text/html")
-
-
-def masked(text: str) -> str:
-    """``text`` without people's e-mail addresses, cut to a length fit for a log."""
-    return _ADDRESS.sub("***@***", text[: 4 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
-
-
-def retry_after(response: requests.Response) -> float | None:
-    """The seconds that the answer asks to wait (`Retry-After`, a number or a date); None if it does not say."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except UNREADABLE_DATE:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=timezone.utc)
-    try:
-        now = parsedate_to_datetime(response.headers.get("Date", ""))
-    except UNREADABLE_DATE:
-        now = datetime.fromtimestamp(time.time(), timezone.utc)
-    if now.tzinfo is None:
-        now = now.replace(tzinfo=timezone.utc)
-    return max(0.0, (until - now).total_seconds())
-
-
-def _bounded_body(response: requests.Response) -> bytes:
-    try:
-        body: bytes = response.raw.read(ERROR_BODY_BYTES, decode_content=True) or b""
-    except Exception:
-        body = b""
-    finally:
-        response.close()
-    return body

@@ -20,7 +20,15 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import Api
-from source_iterable.errors import Attempts, DiskError, Rejected, TooMuchError, disk_error, refused_key_error
+from source_iterable.errors import (
+    Attempts,
+    DiskError,
+    MissingEndpointError,
+    Rejected,
+    TooMuchError,
+    disk_error,
+    refused_key_error,
+)
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Grow, Spool, UnusableBodyError
 from source_iterable.windows import Window
@@ -113,7 +121,9 @@ class Jobs:
         except AirbyteTracedException as error:
             if self._forced:
                 raise
-            raise self._no_more_jobs(wanted.table, str(error.message)) from error
+            # What the data center does not have, no other table will find there.
+            whom = "" if isinstance(error, MissingEndpointError) else wanted.table
+            raise self._no_more_jobs(whom, str(error.message)) from error
         finally:
             self._slots.release()
 

@@ -28,7 +28,8 @@ from source_iterable.api import EXPORT_PATH, Api
 from source_iterable.backlogs import Backlog, Unreadable
 from source_iterable.config import DIRECT, JOBS, Config
 from source_iterable.downloads import Downloads
-from source_iterable.errors import Answer, is_web_page, key_error
+from source_iterable.error_response import ErrorResponse, is_web_page
+from source_iterable.errors import REGION_HELP, TELLING, key_error
 from source_iterable.jobs import Jobs
 from source_iterable.outcome import unfinished
 from source_iterable.states import SavedStates
@@ -175,16 +176,15 @@ class SourceIterable(AbstractSource):
     @staticmethod
     def _prove_key(api: Api) -> None:
         with api.ask_once("channels", silence=CHECK_SILENCE_SECONDS) as response:
-            if is_web_page(response):
-                raise _not_iterable(api)
-            if response.status_code in REFUSED:
-                raise key_error(Answer(response))
-            if response.status_code != requests.codes.ok:
+            answer = _answer(api, response)
+            if answer.status in REFUSED:
+                raise key_error(answer)
+            if answer.status != requests.codes.ok:
                 raise AirbyteTracedException(
-                    message=f"Iterable answered {Answer(response)} to a simple request. Try again later; "
+                    message=f"Iterable answered {answer} to a simple request. Try again later; "
                     "if it stays so, see status.iterable.com."
                 )
-            if b'"channels"' not in Answer(response).body:
+            if b'"channels"' not in answer.body:
                 raise _not_iterable(api)
 
     @staticmethod
@@ -198,24 +198,23 @@ class SourceIterable(AbstractSource):
         }
         try:
             with api.ask_once(EXPORT_PATH, params, silence=CHECK_SILENCE_SECONDS) as response:
-                if response.status_code in REFUSED:
+                if response.status_code == requests.codes.ok and not is_web_page(response):
+                    return None
+                answer = _answer(api, response)
+                if answer.status in REFUSED:
                     raise AirbyteTracedException(
-                        message=f"Iterable accepts the API key, but not for exports ({Answer(response)}). Read-only, "
+                        message=f"Iterable accepts the API key, but not for exports ({answer}). Read-only, "
                         "Mobile and JavaScript keys may not export: create a key of the type Server-side in Iterable "
                         "under Integrations > API Keys and set it here."
                     )
-                if response.status_code == requests.codes.too_many_requests:
+                if answer.status == requests.codes.too_many_requests:
                     return "The API key is accepted; export permission not proven: the limit is in use."
-                if response.status_code != requests.codes.ok:
-                    return (
-                        f"The API key is accepted; export permission not proven: Iterable answered {Answer(response)}."
-                    )
+                return f"The API key is accepted; export permission not proven: Iterable answered {answer}."
         except requests.ReadTimeout:
             return (
                 "The API key is accepted; export permission not proven: "
                 f"no answer within {CHECK_SILENCE_SECONDS:.0f} s."
             )
-        return None
 
 
 def _is_of_streams(state: AirbyteStateMessage) -> bool:
@@ -224,6 +223,20 @@ def _is_of_streams(state: AirbyteStateMessage) -> bool:
         return state.stream is not None
     shared = state.global_.shared_state if state.global_ else None
     return state.type is AirbyteStateType.GLOBAL and state.global_ is not None and not shared
+
+
+def _answer(api: Api, response: requests.Response) -> ErrorResponse:
+    """What ``response`` says, if it is Iterable's, and from an endpoint that Iterable has."""
+    answer = ErrorResponse(response)
+    if answer.is_of_no_endpoint:
+        raise AirbyteTracedException(
+            message=f"Iterable's {api.data_center} does not have the endpoint {answer.endpoint}, which this connector "
+            f"cannot do without. {REGION_HELP}",
+            failure_type=FailureType.config_error,
+        )
+    if is_web_page(response) and answer.status in TELLING:
+        raise _not_iterable(api)
+    return answer
 
 
 def _not_iterable(api: Api) -> AirbyteTracedException:

@@ -8,7 +8,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.errors import Answer, Attempts, Rejected, TooMuchError, masked, retry_after
+from source_iterable.error_response import ErrorResponse, masked, retry_after
+from source_iterable.errors import Attempts, Rejected, TooMuchError
 
 GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
 
@@ -172,7 +173,7 @@ def test_a_success_forgets_earlier_failures() -> None:
 
 
 def test_huge_error_bodies_are_read_in_part() -> None:
-    assert len(Answer(answer(500, b"x" * 10_000_000)).text) <= 64_000
+    assert len(ErrorResponse(answer(500, b"x" * 10_000_000)).text) <= 64_000
 
 
 def test_addresses_in_error_texts_are_masked() -> None:

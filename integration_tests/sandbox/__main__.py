@@ -70,6 +70,14 @@ def parser() -> argparse.ArgumentParser:
     )
     behaviour.add_argument("--read-only-key", action="store_true", help="the key may not export nor read list members")
     behaviour.add_argument(
+        "--missing-endpoint",
+        dest="missing_endpoints",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an endpoint that this data center does not have, * for any text (may be repeated)",
+    )
+    behaviour.add_argument(
         "--rate-scale",
         type=float,
         default=1.0,

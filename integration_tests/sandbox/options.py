@@ -1,6 +1,6 @@
 """What a sandbox can be told when it starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -83,6 +83,8 @@ class Options:
     """Every so-many-th profile lacks what profiles are keyed by, by turns as null and not at all; 0: none does."""
     read_only_key: bool = False
     """The key may not export nor read the members of lists."""
+    missing_endpoints: Sequence[str] = ()
+    """Endpoints that this data center does not have, each a name in which ``*`` is any text: ``experiments*``."""
     rate_scale: float = 1.0
     """Multiplies the documented requests a minute."""
     rate_window: float = 60.0

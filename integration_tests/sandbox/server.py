@@ -3,6 +3,7 @@
 import json
 import math
 from email.utils import format_datetime
+from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -104,6 +105,8 @@ class Server:
 
     def _exists(self, request: web.Request) -> bool:
         path = _below_api(request)
+        if any(fnmatchcase(path, missing) for missing in self.project.options.missing_endpoints):
+            return False
         return self.jobs.takes(request.method, path) or (
             request.method == "GET" and self.endpoints.find(path) is not None
         )

@@ -321,6 +321,7 @@ class IterableStream(HttpStream, ABC):
         return Attempts(
             self.name,
             subject,
+            data_center=self.api.data_center,
             on_answer=self.progress.answered,
             on_refused=self.api.is_refused_everywhere,
             on_disk_full=self.make_room,
