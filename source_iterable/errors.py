@@ -20,6 +20,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
+from source_iterable.readings import MAX_READINGS, Ending, Readings
 from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
 TRIES = 5
@@ -79,6 +80,9 @@ class Attempts(ErrorHandler, BackoffStrategy):
         on_answer: Called at each answer, and at each failure to get one.
         on_refused: Called at 401 and 403; tells whether the key is refused everywhere.
         on_disk_full: Called before another try on a full disk.
+        on_unframed: Called when a body is believed of which only the end of the connection told the end.
+        expects_object: Whether the body is a JSON object, whose end proves that it is whole: for answers that are
+            different each time, and requests that must not be made twice.
     """
 
     max_retries = UNLIMITED  # counted here: not all failures count alike
@@ -99,6 +103,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
         on_answer: Callable[[], None] | None = None,
         on_refused: Callable[[], bool] | None = None,
         on_disk_full: Callable[[], None] | None = None,
+        on_unframed: Callable[[], None] | None = None,
+        expects_object: bool = False,
     ) -> None:
         self._table = table
         self._subject = subject
@@ -114,11 +120,18 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self._on_answer = on_answer
         self._on_refused = on_refused
         self._on_disk_full = on_disk_full
+        self._on_unframed = on_unframed
+        self._expects_object = expects_object
+        self._wait: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what became of the request before."""
         self._failed = 0
         self._rejected = 0
         self._limited = 0
         self._waited = 0.0
-        self._wait: float | None = None
+        self._readings = Readings()
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """Decide what to do about an answer, or about the exception that came instead.
@@ -155,7 +168,10 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
     def _received(self, response: requests.Response) -> ErrorResolution:
         try:
-            response.raw = self._receive(response)
+            body = self._receive(response)
+            if not self._is_believed(body):
+                body.reject()
+                return self._doubted(body.latest)
         except BrokenBodyError as error:
             return self._again(f"the answer broke off ({error})")
         except UnusableBodyError as error:
@@ -167,9 +183,42 @@ class Attempts(ErrorHandler, BackoffStrategy):
             if self._on_disk_full is not None:  # downloads of other tables may fill it for the moment
                 self._on_disk_full()
             return self._retry("no room on disk")
-        self._failed = self._rejected = self._limited = 0
-        self._waited = 0.0
+        self._begin()
+        response.raw = body
         return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _is_believed(self, body: Spool) -> bool:
+        """Whether ``body`` is all there is: its transport proves it, or it came often enough."""
+        ending = body.latest
+        if not ending.is_doubtful:
+            return True
+        if self._expects_object:
+            if not body.is_object():
+                body.reject()
+                raise BrokenBodyError("the JSON object is cut")
+            return True
+        believed = self._readings.believe(ending, body.digest())
+        if believed and not ending.is_framed and self._on_unframed is not None:
+            self._on_unframed()
+        return believed
+
+    def _doubted(self, ending: Ending) -> ErrorResolution:
+        """What to do about a body that is not believed yet; that it came does not count as a failure."""
+        readings = self._readings
+        if ending.is_cut:
+            if readings.differ:
+                return self._again("the answer broke off (the last line is cut)")
+            return self._retry("the last line is cut, or no JSON")
+        if ending.is_proven:
+            return self._retry("a line is no JSON")
+        if readings.count >= MAX_READINGS:
+            raise self._transient_error(
+                f"was answered {readings.count} times, and no two answers in a row were the same, although nothing "
+                "else shows whether one is whole: they came without a length, chunked encoding or compression. A proxy "
+                "on the way probably takes these away: let the connector's requests pass it unchanged.",
+                "answers without an end that disagree",
+            )
+        return self._retry("nothing shows whether the answer is whole")
 
     def _refused(self, response: requests.Response) -> ErrorResolution:
         status = response.status_code
@@ -192,6 +241,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         if status in self._rejects and (status != requests.codes.server_error or answer.code == "GenericError"):
             self._rejected += 1
             if self._rejected >= self._rejects[status]:
+                self._begin()
                 raise Rejected(answer)
             return self._retry(f"Iterable answered {answer}")
         if status >= requests.codes.server_error:

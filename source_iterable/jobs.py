@@ -165,6 +165,7 @@ class Jobs:
         attempts = wanted.attempts(
             f"the start of an export job of {wanted.window}",
             rejects=REFUSED,
+            expects_object=True,
             # A start whose answer is lost may have begun a job: where there is another way, it is not tried again.
             **(
                 {}
@@ -226,7 +227,9 @@ class Jobs:
 
     def _files(self, job: int, wanted: Wanted, after: str | None = None) -> Row:
         """A page of the job's files."""
-        attempts = wanted.attempts(f"the files of the export job of {wanted.window}", rejects={404})
+        attempts = wanted.attempts(
+            f"the files of the export job of {wanted.window}", rejects={404}, expects_object=True
+        )
         params = {} if after is None else {"startAfter": after}
         return _object(self._api.get(f"export/{job}/files", params, attempts, wanted.table, self._session))
 

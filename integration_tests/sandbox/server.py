@@ -190,7 +190,7 @@ def _reply(answer: Answer, striking: list[Fault]) -> Reply:
     if answer.lines is None:
         value = answer.with_next_page(kinds["next_page"].location) if "next_page" in kinds else answer.value
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return Reply(200, [text.encode()], faults=interrupting)
+        return Reply(200, [text.encode()], faults=interrupting, unframed="unframed" in kinds)
     lines = answer.lines
     if answer.blank_lines or "blank_lines" in kinds:
         lines = bodies.with_blank_lines(lines, 1 if "blank_lines" in kinds else BLANK_LINE_EVERY)
@@ -201,4 +201,6 @@ def _reply(answer: Answer, striking: list[Fault]) -> Reply:
     if "long_line" in kinds:
         pieces = bodies.with_long_line(pieces, kinds["long_line"].body_bytes)
     key = None if striking else answer.cache_key
-    return Reply(200, pieces, "text/plain; charset=utf-8", chunked=True, faults=interrupting, cache_key=key)
+    reply = Reply(200, pieces, "text/plain; charset=utf-8", chunked=True, faults=interrupting, cache_key=key)
+    reply.unframed = "unframed" in kinds
+    return reply

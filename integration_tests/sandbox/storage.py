@@ -156,7 +156,8 @@ class Storage:
                 line = fault.line.encode("utf-8", "surrogateescape")
                 pieces = bodies.joined(bodies.with_line([lines], line, fault.after_rows))
         interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang"}]
-        return Reply(200, pieces, "binary/octet-stream", faults=interrupting)
+        unframed = any(fault.kind == "unframed" for fault in striking)
+        return Reply(200, pieces, "binary/octet-stream", faults=interrupting, unframed=unframed)
 
 
 def _error(status: int, code: str, message: str) -> Reply:

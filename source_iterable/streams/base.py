@@ -325,7 +325,17 @@ class IterableStream(HttpStream, ABC):
             on_answer=self.progress.answered,
             on_refused=self.api.is_refused_everywhere,
             on_disk_full=self.make_room,
+            on_unframed=self.warn_of_unframed,
             **how,
+        )
+
+    def warn_of_unframed(self) -> None:
+        """Warn, once, that answers came without any sign of their end."""
+        self.progress.remark(
+            "answers came without a length, chunked encoding or compression, so that a lost connection looks like "
+            "their end: each was requested until two in a row were the same. A proxy on the way probably takes these "
+            "away: let the connector's requests pass it unchanged",
+            once=True,
         )
 
     def make_room(self) -> None:

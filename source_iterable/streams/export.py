@@ -20,7 +20,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
 from source_iterable.backlogs import Grow, Piece, Windows
-from source_iterable.config import AUTOMATIC, JOBS
+from source_iterable.config import AUTOMATIC
 from source_iterable.errors import TRIES, TooMuchError, failure
 from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.rows import MalformedLineError, Row, check, parse
@@ -32,7 +32,6 @@ from source_iterable.windows import Width, Window
 SETTLED = "settled"
 # Windows that ended so long ago may be exported by a job, which takes its time.
 SETTLED_FOR_JOBS = timedelta(days=1)
-READINGS = 3  # how often a window with a malformed line is read
 
 
 class ExportStream(StatefulStream, AheadStream, ABC):
@@ -185,14 +184,12 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             raise
 
     def _download(self, window: Window, tries: int, grow: Grow) -> Spool:
-        for reading in range(1, READINGS + 1):
-            by_job = reading == 1 or self.config.export_method == JOBS
-            spool = (self._by_job(window, grow) if by_job else None) or self._directly(window, tries, grow)
-            if spool.malformed is None and not (spool.is_doubtful and reading == 1):
-                break
-            if reading < READINGS:
-                spool.close()
-                grow(-spool.size)
+        spool = self._by_job(window, grow)
+        if spool is not None and spool.malformed is not None and self.config.export_method == AUTOMATIC:
+            spool.close()  # the file holds that line, but the direct way may know better
+            grow(-spool.size)
+            spool = None
+        spool = spool or self._directly(window, tries, grow)
         if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
             spool.close()
             raise refusal

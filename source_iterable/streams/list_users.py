@@ -18,8 +18,6 @@ from source_iterable.spool import Spool
 from source_iterable.streams.base import AheadStream, Slice
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
 
-DOUBTS = 2  # how often an answer of nothing at all must come before it is believed
-
 
 class ListUsers(AheadStream):
     """Members of lists, as they are now."""
@@ -122,10 +120,7 @@ class ListUsers(AheadStream):
         )
         params = {"listId": list_id, **self._params}
         try:
-            for _ in range(DOUBTS):
-                spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
-                if not spool.is_doubtful:
-                    break
+            spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
         except Rejected as rejected:
             return Skipped(f"Iterable answers {rejected.answer}, also when asked again")
         except TooMuchError as error:
