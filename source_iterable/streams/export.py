@@ -185,10 +185,10 @@ class ExportStream(StatefulStream, AheadStream, ABC):
 
     def _download(self, window: Window, tries: int, grow: Grow) -> Spool:
         spool = self._by_job(window, grow)
-        if spool is not None and spool.malformed is not None and self.config.export_method == AUTOMATIC:
-            spool.close()  # the file holds that line, but the direct way may know better
+        if spool is not None and spool.malformed is not None:
+            spool.close()  # its file holds that line, but another export may show it as it should be
             grow(-spool.size)
-            spool = None
+            spool = None if self.config.export_method == AUTOMATIC else self._by_job(window, grow)
         spool = spool or self._directly(window, tries, grow)
         if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
             spool.close()
