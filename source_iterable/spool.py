@@ -247,8 +247,11 @@ def _is_compressed(response: requests.Response) -> bool:
 
 
 def _is_framed(response: requests.Response) -> bool:
-    """Whether a length or chunked encoding tells where the body ends, and not just the end of the connection."""
-    return bool(response.raw.chunked) or response.raw.length_remaining is not None
+    """Whether a length or chunked encoding tells where the body ends, and not just the end of the connection.
+
+    An answer of no version of HTTP, such as those of mocks, came over no connection that could be lost.
+    """
+    return bool(response.raw.chunked) or response.raw.length_remaining is not None or not response.raw.version
 
 
 def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:

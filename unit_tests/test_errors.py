@@ -28,7 +28,7 @@ def unframed(*lines: str) -> requests.Response:
     """A 200 of which only the end of the connection tells the end."""
     response = answer(200)
     body = io.BytesIO("\n".join(lines).encode())
-    response.raw = urllib3.HTTPResponse(body, preload_content=False, decode_content=False)
+    response.raw = urllib3.HTTPResponse(body, version=10, preload_content=False, decode_content=False)
     return response
 
 

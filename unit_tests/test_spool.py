@@ -36,7 +36,9 @@ def unframed(body: bytes, encoding: str | None = None) -> requests.Response:
     """A response of which only the end of the connection tells the end."""
     response = answer(b"", encoding)
     headers = {"Content-Encoding": encoding} if encoding else {}
-    response.raw = urllib3.HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False, decode_content=False)
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(body), headers=headers, version=10, preload_content=False, decode_content=False
+    )
     return response
 
 
