@@ -1,5 +1,6 @@
 """Rows come the same by export jobs as directly, whatever becomes of jobs and files, and no job is left behind."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from integration_tests.processes import Reading, until
 from integration_tests.sandbox import Fault, Job, Request, Sandbox, Size
 from integration_tests.sync import NOW, START, Output, State, catalog_here, configured, environment, read_here, settings
 from source_iterable import jobs
+from source_iterable.api import Api
 
 EXPORT = "export/data.json"
 BEGIN = "export/start"
@@ -521,6 +523,144 @@ def test_given_a_job_that_nobody_knows_any_more_when_synced_then_rows_come_direc
 
     assert_synced(sandbox, output, "email_send")
     assert not sandbox.storage_requests
+
+
+# Files, in whatever order
+
+
+@pytest.mark.parametrize("by_position", [False, True], ids=["after a name", "after a place"])
+@pytest.mark.parametrize("repeated", [False, True], ids=["each once", "with repeats"])
+@pytest.mark.parametrize("page", [1, 2, 3, 7])
+def test_given_files_in_no_order_when_synced_then_each_is_fetched_once(
+    serve: Serve, page: int, repeated: bool, by_position: bool
+) -> None:
+    sandbox = serve(
+        job_file_bytes=700,
+        job_files_page=page,
+        job_files_shuffled=True,
+        job_files_by_position=by_position,
+        job_files_repeated=repeated,
+    )
+
+    output = by("jobs", sandbox, "email_send", days=365)
+
+    assert_synced(sandbox, output, "email_send")
+    (job,) = sandbox.jobs
+    assert job.files != sorted(job.files, key=lambda name: name[::-1])
+    assert len(job.files) > 7
+    assert fetched(sandbox) == dict.fromkeys((f"/storage/{job.id}/{file}" for file in job.files), 1)
+
+
+# Jobs without files
+
+
+def empty_jobs(sandbox: Sandbox) -> list[Job]:
+    return [job for job in own(sandbox) if not job.rows]
+
+
+def looked_at(sandbox: Sandbox, job: Job) -> int:
+    return sum(request.endpoint == f"export/{job.id}/files" for request in sandbox.requests)
+
+
+NO_BYTES: dict[str, Any] = {"job_bytes_told": False}
+LISTINGS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
+    "tells bytes": ({}, None),
+    "tells no bytes": (NO_BYTES, None),
+    "does not show the job": ({"jobs_listed": False}, None),
+    "is not there": ({"missing_endpoints": ("export/jobs",)}, None),
+    **{f"is refused with {status}": ({}, {"kind": "status", "status": status}) for status in (400, 401, 403, 404, 500)},
+    "is no JSON": ({}, {"kind": "status", "status": 200, "body": "jobs"}),
+    "is a page of a proxy": ({}, {"kind": "status", "status": 200, "body": "<html>Sign in</html>"}),
+    "breaks off": ({}, {"kind": "reset"}),
+    **{
+        f"says {value}": ({}, {"kind": "status", "status": 200, "body": f'{{"jobs":{value}}}'})
+        for value in ("null", "[7]", '[{"id":7340001,"bytesExported":"some"}]')
+    },
+}
+
+
+@pytest.mark.parametrize(("options", "fault"), LISTINGS.values(), ids=LISTINGS)
+def test_given_files_that_are_listed_late_when_synced_then_nothing_is_lost(
+    serve: Serve, waits: list[float], options: dict[str, Any], fault: dict[str, Any] | None
+) -> None:
+    sandbox = serve(job_files_late=2, **options)
+    sandbox.faults.add(Fault(kind="job_late", **FOR_EVER))
+    if fault:
+        sandbox.faults.add(Fault(endpoint="export/jobs", **fault, **FOR_EVER))
+
+    output = by("jobs", sandbox, "email_send")
+
+    assert_synced(sandbox, output, "email_send")
+    assert not asked(sandbox, EXPORT)
+    assert not waits
+
+
+@pytest.mark.parametrize(("options", "fault"), LISTINGS.values(), ids=LISTINGS)
+def test_given_a_job_without_files_when_synced_then_it_is_proven_empty(
+    serve: Serve, waits: list[float], options: dict[str, Any], fault: dict[str, Any] | None
+) -> None:
+    sandbox = serve(size=Size(events=2), job_polls=0, **options)
+    if fault:
+        sandbox.faults.add(Fault(endpoint="export/jobs", **fault, **FOR_EVER))
+
+    output = by("jobs", sandbox, "email_send")
+
+    assert_synced(sandbox, output, "email_send")
+    assert empty_jobs(sandbox)
+    tells = not options and fault is None
+    for job in empty_jobs(sandbox):
+        # a look at its state, one for its files, and two more where only time can tell
+        assert looked_at(sandbox, job) == (2 if tells else 4)
+    listed = [request for request in sandbox.requests if request.endpoint == "export/jobs"]
+    if fault and fault.get("status", 0) in range(400, 500):
+        assert len(listed) <= 2, "a refusal is believed; two jobs run at a time"
+
+
+def test_given_a_second_look_when_only_time_can_tell_then_it_comes_half_a_minute_later(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve(size=Size(events=0), job_polls=0, **NO_BYTES)
+    waited: list[float] = []
+    monkeypatch.setattr(Api, "scaled", lambda _, seconds: waited.append(seconds) or 0.0)
+
+    by("jobs", sandbox, "email_send", days=365)
+
+    assert waited == [1.0, 10.0, 20.0]
+
+
+@pytest.mark.parametrize("method", ["automatic", "jobs"])
+def test_given_a_job_whose_files_never_come_when_it_exported_some_then_it_is_not_believed_empty(
+    serve: Serve, method: str
+) -> None:
+    sandbox = serve(job_files_late=10**9)
+    sandbox.faults.add(Fault(kind="job_late", **FOR_EVER))
+
+    output = by(method, sandbox, "email_send", days=30)
+
+    if method == "automatic":
+        assert_synced(sandbox, output, "email_send")
+        assert len(sandbox.jobs) == 1
+        return
+    (error,) = output.errors
+    assert error["failure_type"] == "config_error"
+    assert "bytes, but lists no files" in error["message"]
+    assert "choose automatic" in error["message"]
+    assert not output.records("email_send")
+
+
+def test_given_a_list_of_jobs_that_lags_behind_when_synced_then_no_bytes_of_a_running_job_prove_nothing(
+    serve: Serve, waits: list[float]
+) -> None:
+    sandbox = serve(job_files_late=2)
+    sandbox.faults.add(Fault(kind="job_late", **FOR_EVER))
+    stale = [{"id": 7340001 + number, "jobState": "running", "bytesExported": 0} for number in range(30)]
+    sandbox.faults.add(
+        Fault(kind="status", status=200, endpoint="export/jobs", body=json.dumps({"jobs": stale}), **FOR_EVER)
+    )
+
+    output = by("jobs", sandbox, "email_send")
+
+    assert_synced(sandbox, output, "email_send")
 
 
 # Refusals

@@ -573,6 +573,35 @@ def test_an_error_body_can_be_huge(sandbox: Sandbox) -> None:
     assert len(get(sandbox, "lists").content) > 3_000_000
 
 
+def test_a_body_comes_without_anything_that_tells_its_end(sandbox: Sandbox) -> None:
+    whole = export(sandbox, "emailSend").content
+    sandbox.faults.add(Fault(kind="unframed", times=None))
+    sandbox.faults.add(Fault(kind="cut", cut_at="line", after_bytes=1000, nth=2))
+
+    plain, cut = export(sandbox, "emailSend"), export(sandbox, "emailSend")
+
+    for response in plain, cut:
+        assert not {"Content-Length", "Transfer-Encoding", "Content-Encoding"} & response.headers.keys()
+    assert plain.content == whole
+    assert 1000 <= len(cut.content) < len(whole)
+    assert whole.startswith(cut.content + b"\n")
+
+
+def test_a_body_that_is_cut_may_end_properly(sandbox: Sandbox) -> None:
+    whole = export(sandbox, "emailSend").content
+    sandbox.faults.add(Fault(kind="cut", cut_at="plain", after_bytes=1000, clean=True))
+
+    assert export(sandbox, "emailSend").content == whole[:1000]
+
+
+def test_an_endpoint_may_not_be_there() -> None:
+    with Sandbox(start=START, now=NOW, missing_endpoints=["experiments*"]) as sandbox:
+        answers = [get(sandbox, endpoint) for endpoint in ("experiments", "experiments/metrics", "snippets")]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 200]
+    assert "<title>Action not found</title>" in answers[0].text
+
+
 def test_lines_are_added_between_the_rows(sandbox: Sandbox) -> None:
     plain = export(sandbox, "emailSend").content
     sandbox.faults.add(Fault(kind="malformed", line='{"email":', after_rows=5))

@@ -26,7 +26,8 @@ from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.errors import NOTABLE_WAIT, Answer, Attempts, failure, refused_key_error
+from source_iterable.error_response import ErrorResponse
+from source_iterable.errors import NOTABLE_WAIT, Attempts, failure, refused_key_error
 
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
@@ -122,6 +123,7 @@ class Api:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.url = f"{config.url}/api/"
+        self.data_center = f"{config.region} data center ({urlsplit(config.url).hostname})"
         self.clock = clock or Clock()
         self._rate_scale = config.rate_scale
         self.budget = Budget(config.rate_scale, REQUESTS_PER_MINUTE, MINUTE)
@@ -237,7 +239,7 @@ class Api:
         try:
             with self.ask_once("channels") as response:
                 if response.status_code == requests.codes.unauthorized:
-                    self.key_refusal = str(Answer(response))
+                    self.key_refusal = str(ErrorResponse(response))
         except requests.RequestException:
             pass
         return bool(self.key_refusal)

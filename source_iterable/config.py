@@ -39,6 +39,7 @@ class Config:
         url: Scheme and host of the API, without a trailing slash.
         rate_scale: By what the request limits are multiplied; 1 but for tests.
         spool_bytes: How many bytes of bodies may lie on disk at once.
+        region: Which data center holds the project, for messages: `US` or `EU`.
     """
 
     api_key: str = field(repr=False)
@@ -51,6 +52,7 @@ class Config:
     url: str
     rate_scale: float
     spool_bytes: int
+    region: str = field(default="US", compare=False)  # tells no settings apart: the address does
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Config:
@@ -85,6 +87,7 @@ class Config:
             url=_url(environment, HOSTS[region]),
             rate_scale=_positive(environment, "ITERABLE_RATE_SCALE", 1.0),
             spool_bytes=int(_positive(environment, "ITERABLE_SPOOL_MEGABYTES", 2048.0) * 1_000_000),
+            region=region,
         )
 
 

@@ -6,14 +6,9 @@ The statuses and codes are those of https://support.iterable.com/hc/en-us/articl
 from __future__ import annotations
 
 import logging
-import re
 import tempfile
-import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 
-import orjson
 import requests
 from airbyte_cdk.models import FailureType, StreamDescriptor
 from airbyte_cdk.sources.streams.http.error_handlers import (
@@ -24,6 +19,8 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
+from source_iterable.readings import MAX_READINGS, Ending, Readings
 from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
 TRIES = 5
@@ -34,20 +31,15 @@ UNREACHABLE_TRIES = 8  # with waits of 1, 2, 4 ... 64 s between them: two minute
 RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
 NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
-ERROR_BODY_BYTES = 64_000
 TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was asked for, if Iterable says so
 UNLIMITED = 10**9
-UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
 
+REGION_HELP = "Check the data center (region): US for app.iterable.com, EU for app.eu.iterable.com."
 KEY_HELP = (
     "Three usual causes: the key was copied wrongly or deleted; the data center (region) is not the project's "
     "(US for app.iterable.com, EU for app.eu.iterable.com); the key is not of the type Server-side "
     "(Mobile, JavaScript and read-only keys do not do)."
 )
-
-_ADDRESS = re.compile(r"[^\s\"<>,;:@]+@[^\s\"<>,;:@]+")
-_CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
-_LONGEST_QUOTE = 500
 
 logger = logging.getLogger("airbyte")
 
@@ -59,37 +51,13 @@ class TooMuchError(Exception):
 class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
     """An answer about what was asked for that another try will not change."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(str(answer))
         self.answer = answer
 
 
-class Answer:
-    """An answer, as a rule an error: its status, and Iterable's code and text, from the first 64 kB of its body."""
-
-    def __init__(self, response: requests.Response) -> None:
-        self.status = response.status_code
-        self.code = ""
-        self.text = ""
-        self.body = body = _bounded_body(response)
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            parsed = None
-        if isinstance(parsed, dict):
-            code = str(parsed.get("code") or "")
-            self.code, self.text = code if _CODE.fullmatch(code) else "", str(parsed.get("msg") or "")
-        else:
-            self.text = body.decode("utf-8", "replace")
-
-    def __str__(self) -> str:
-        """`HTTP 400 BadParams`."""
-        return f"HTTP {self.status} {self.code}".rstrip()
-
-    @property
-    def detail(self) -> str:
-        """The answer with Iterable's text, people's addresses masked, for internal messages."""
-        return f"{self}: {masked(self.text)}"
+class MissingEndpointError(AirbyteTracedException):
+    """The data center does not have the endpoint that a request names: no other request to it will be answered."""
 
 
 class Attempts(ErrorHandler, BackoffStrategy):
@@ -100,6 +68,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
     Args:
         table: Whose request it is, for messages.
+        data_center: Whom it goes to, for messages: "US data center (api.iterable.com)".
         subject: What is asked for, for messages: "the export of A to B".
         tries: How often a broken body, a time-out or an error of the server is met before it counts.
         unreachable_tries: How often it is met that no connection can be made, or that a web page answers.
@@ -111,6 +80,9 @@ class Attempts(ErrorHandler, BackoffStrategy):
         on_answer: Called at each answer, and at each failure to get one.
         on_refused: Called at 401 and 403; tells whether the key is refused everywhere.
         on_disk_full: Called before another try on a full disk.
+        on_unframed: Called when a body is believed of which only the end of the connection told the end.
+        expects_object: Whether the body is a JSON object, whose end proves that it is whole: for answers that are
+            different each time, and requests that must not be made twice.
     """
 
     max_retries = UNLIMITED  # counted here: not all failures count alike
@@ -121,6 +93,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         table: str,
         subject: str,
         *,
+        data_center: str = "data center",
         tries: int = TRIES,
         unreachable_tries: int = UNREACHABLE_TRIES,
         give_up: Callable[[str], Exception] | None = None,
@@ -130,9 +103,12 @@ class Attempts(ErrorHandler, BackoffStrategy):
         on_answer: Callable[[], None] | None = None,
         on_refused: Callable[[], bool] | None = None,
         on_disk_full: Callable[[], None] | None = None,
+        on_unframed: Callable[[], None] | None = None,
+        expects_object: bool = False,
     ) -> None:
         self._table = table
         self._subject = subject
+        self._data_center = data_center
         self._tries = tries
         self._unreachable_tries = unreachable_tries
         self._give_up = give_up
@@ -144,17 +120,25 @@ class Attempts(ErrorHandler, BackoffStrategy):
         self._on_answer = on_answer
         self._on_refused = on_refused
         self._on_disk_full = on_disk_full
+        self._on_unframed = on_unframed
+        self._expects_object = expects_object
+        self._wait: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what became of the request before."""
         self._failed = 0
         self._rejected = 0
         self._limited = 0
         self._waited = 0.0
-        self._wait: float | None = None
+        self._readings = Readings()
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
         """Decide what to do about an answer, or about the exception that came instead.
 
         Raises:
             AirbyteTracedException: If there is nothing more to try.
+            MissingEndpointError: If Iterable does not have the endpoint.
             TooMuchError: If less should be asked for.
             Rejected: If the answer is about the thing asked for (only where ``rejects``).
         """
@@ -165,6 +149,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
             return self._unanswered(response_or_exception)
         status = response_or_exception.status_code
         if is_web_page(response_or_exception) and status in TELLING:
+            if status == requests.codes.not_found:
+                self._require_endpoint(ErrorResponse(response_or_exception))
             response_or_exception.close()
             trouble = f"a web page (HTTP {status}) came in the place of an answer, from a proxy or login page"
             return self._again(trouble, reachable=False)
@@ -182,7 +168,10 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
     def _received(self, response: requests.Response) -> ErrorResolution:
         try:
-            response.raw = self._receive(response)
+            body = self._receive(response)
+            if not self._is_believed(body):
+                body.reject()
+                return self._doubted(body.latest)
         except BrokenBodyError as error:
             return self._again(f"the answer broke off ({error})")
         except UnusableBodyError as error:
@@ -194,9 +183,42 @@ class Attempts(ErrorHandler, BackoffStrategy):
             if self._on_disk_full is not None:  # downloads of other tables may fill it for the moment
                 self._on_disk_full()
             return self._retry("no room on disk")
-        self._failed = self._rejected = self._limited = 0
-        self._waited = 0.0
+        self._begin()
+        response.raw = body
         return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _is_believed(self, body: Spool) -> bool:
+        """Whether ``body`` is all there is: its transport proves it, or it came often enough."""
+        ending = body.latest
+        if not ending.is_doubtful:
+            return True
+        if self._expects_object:
+            if not body.is_object():
+                body.reject()
+                raise BrokenBodyError("the JSON object is cut")
+            return True
+        believed = self._readings.believe(ending, body.digest())
+        if believed and not ending.is_framed and self._on_unframed is not None:
+            self._on_unframed()
+        return believed
+
+    def _doubted(self, ending: Ending) -> ErrorResolution:
+        """What to do about a body that is not believed yet; that it came does not count as a failure."""
+        readings = self._readings
+        if ending.is_cut:
+            if readings.differ:
+                return self._again("the answer broke off (the last line is cut)")
+            return self._retry("the last line is cut, or no JSON")
+        if ending.is_proven:
+            return self._retry("a line is no JSON")
+        if readings.count >= MAX_READINGS:
+            raise self._transient_error(
+                f"was answered {readings.count} times, and no two answers in a row were the same, although nothing "
+                "else shows whether one is whole: they came without a length, chunked encoding or compression. A proxy "
+                "on the way probably takes these away: let the connector's requests pass it unchanged.",
+                "answers without an end that disagree",
+            )
+        return self._retry("nothing shows whether the answer is whole")
 
     def _refused(self, response: requests.Response) -> ErrorResolution:
         status = response.status_code
@@ -210,7 +232,8 @@ class Attempts(ErrorHandler, BackoffStrategy):
                 "with Iterable. Check the data center (region), and any proxy on the way.",
                 "redirect refused",
             )
-        answer = Answer(response)
+        answer = ErrorResponse(response)
+        self._require_endpoint(answer)
         if status in {requests.codes.unauthorized, requests.codes.forbidden} and status not in self._rejects:
             if self._on_refused is not None and self._on_refused():
                 raise refused_key_error(self._table, str(answer))
@@ -218,12 +241,17 @@ class Attempts(ErrorHandler, BackoffStrategy):
         if status in self._rejects and (status != requests.codes.server_error or answer.code == "GenericError"):
             self._rejected += 1
             if self._rejected >= self._rejects[status]:
+                self._begin()
                 raise Rejected(answer)
             return self._retry(f"Iterable answered {answer}")
         if status >= requests.codes.server_error:
             patience = SERVER_TRIES if self._tries > 1 else 1
             return self._again(f"Iterable answered {answer}", answer.detail, tries=patience)
         raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
+
+    def _require_endpoint(self, answer: ErrorResponse) -> None:
+        if answer.is_of_no_endpoint:
+            raise missing_endpoint_error(self._table, answer, self._data_center)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.SSLError):
@@ -314,7 +342,18 @@ def failure(table: str, sentence: str, detail: str, kind: FailureType) -> Airbyt
     )
 
 
-def permission_error(table: str, answer: Answer) -> AirbyteTracedException:
+def missing_endpoint_error(table: str, answer: ErrorResponse, data_center: str) -> MissingEndpointError:
+    """The error of ``table`` for an endpoint that Iterable does not have."""
+    return MissingEndpointError(
+        message=f"{table}: Iterable's {data_center} does not have the endpoint {answer.endpoint}. Leave this stream "
+        f"out of the connection. {REGION_HELP}",
+        internal_message=str(answer),
+        failure_type=FailureType.config_error,
+        stream_descriptor=StreamDescriptor(name=table),
+    )
+
+
+def permission_error(table: str, answer: ErrorResponse) -> AirbyteTracedException:
     """The error for a 401 or 403 on the endpoint of ``table``."""
     return failure(
         table,
@@ -336,7 +375,7 @@ def refused_key_error(table: str, answer: str) -> AirbyteTracedException:
     )
 
 
-def key_error(answer: Answer) -> AirbyteTracedException:
+def key_error(answer: ErrorResponse) -> AirbyteTracedException:
     """The error for a key that Iterable refuses everywhere."""
     return AirbyteTracedException(
         message=f"Iterable refused the API key ({answer}). {KEY_HELP}",
@@ -354,43 +393,3 @@ def disk_error(table: str, error: OSError) -> DiskError:
         failure_type=FailureType.transient_error,
         stream_descriptor=StreamDescriptor(name=table),
     )
-
-
-def is_web_page(response: requests.Response) -> bool:
-    """Whether an answer is HTML: no endpoint of Iterable answers so, but proxies and login pages do."""
-    return str(response.headers.get("Content-Type", "")).lower().startswith("text/html")
-
-
-def masked(text: str) -> str:
-    """``text`` without people's e-mail addresses, cut to a length fit for a log."""
-    return _ADDRESS.sub("***@***", text[: 4 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
-
-
-def retry_after(response: requests.Response) -> float | None:
-    """The seconds that the answer asks to wait (`Retry-After`, a number or a date); None if it does not say."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except UNREADABLE_DATE:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=timezone.utc)
-    try:
-        now = parsedate_to_datetime(response.headers.get("Date", ""))
-    except UNREADABLE_DATE:
-        now = datetime.fromtimestamp(time.time(), timezone.utc)
-    if now.tzinfo is None:
-        now = now.replace(tzinfo=timezone.utc)
-    return max(0.0, (until - now).total_seconds())
-
-
-def _bounded_body(response: requests.Response) -> bytes:
-    try:
-        body: bytes = response.raw.read(ERROR_BODY_BYTES, decode_content=True) or b""
-    except Exception:
-        body = b""
-    finally:
-        response.close()
-    return body

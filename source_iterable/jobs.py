@@ -3,7 +3,8 @@
 `POST export/start`, `GET export/{id}/files` and the signed URLs that it names
 (https://api.iterable.com/api/docs#export_startExport). Jobs do not count against the four export requests a
 minute, but four of them run at a time for a whole organization: this takes two. A file that breaks off is
-asked for again by itself. Only jobs that this sync started are ever cancelled.
+asked for again by itself. A job that lists no files is empty only if `GET export/jobs` says so, or if it still lists
+none half a minute later. Only jobs that this sync started are ever cancelled.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -20,15 +22,34 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import Api
-from source_iterable.errors import Attempts, DiskError, Rejected, TooMuchError, disk_error, refused_key_error
-from source_iterable.rows import MalformedLineError, Row, check, parse
-from source_iterable.spool import Grow, Spool, UnusableBodyError
+from source_iterable.errors import (
+    Attempts,
+    DiskError,
+    MissingEndpointError,
+    Rejected,
+    TooMuchError,
+    disk_error,
+    refused_key_error,
+)
+from source_iterable.job_answers import (
+    COMPLETED,
+    UnusableAnswerError,
+    bytes_exported,
+    files_of,
+    next_after,
+    read_object,
+)
+from source_iterable.rows import Row, check
+from source_iterable.spool import Grow, Spool
 from source_iterable.windows import Window
 
 MOST_JOBS = 2  # of the four that an organization may run
 JOB_TRIES = 3  # of a job that fails or is cancelled
 URL_TRIES = 4  # of a file whose URL expires before it is asked for
 FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
+# Seconds between looks at a completed job that lists no files, and how many of them prove that it is empty.
+EMPTY_WAITS = (10.0, 20.0, 30.0, 60.0)
+EMPTY_PATIENCE = 30.0
 # How long a job may show no progress, in seconds, before it is given up.
 PATIENCE = 30 * 60.0
 LONG_PATIENCE = 24 * 3600.0
@@ -38,7 +59,7 @@ REFUSED = {400, 401, 403, 404, 405}
 START_GRACE = 2.0  # seconds for starts that are under way when the sync ends
 CANCEL_PACE = 1.1  # seconds between two cancellations
 EXPIRED = {400, 401, 403, 404, 410}
-COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+FAILED, CANCELLED = "failed", "cancelled"
 
 logger = logging.getLogger("airbyte")
 
@@ -47,10 +68,6 @@ NewAttempts = Callable[..., Attempts]
 
 class NoJobError(Exception):
     """A window cannot be had by a job; its message says why."""
-
-
-class _UnusableAnswerError(Exception):
-    """An answer about a job that is not what Iterable documents."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,7 @@ class Jobs:
         self._swept = False
         self._held: set[int] = set()
         self._refused: dict[str, str] = {}
+        self._tells_bytes = True
 
     def export(self, wanted: Wanted, grow: Grow) -> Spool:
         """The rows of a window; called on threads of the look-ahead.
@@ -108,12 +126,14 @@ class Jobs:
             raise
         except Rejected as rejected:
             raise self._no_more_jobs(wanted.table, str(rejected.answer)) from rejected
-        except _UnusableAnswerError as error:
+        except UnusableAnswerError as error:
             raise self._no_more_jobs(wanted.table, str(error)) from error
         except AirbyteTracedException as error:
             if self._forced:
                 raise
-            raise self._no_more_jobs(wanted.table, str(error.message)) from error
+            # What the data center does not have, no other table will find there.
+            whom = "" if isinstance(error, MissingEndpointError) else wanted.table
+            raise self._no_more_jobs(whom, str(error.message)) from error
         finally:
             self._slots.release()
 
@@ -155,6 +175,7 @@ class Jobs:
         attempts = wanted.attempts(
             f"the start of an export job of {wanted.window}",
             rejects=REFUSED,
+            expects_object=True,
             # A start whose answer is lost may have begun a job: where there is another way, it is not tried again.
             **(
                 {}
@@ -174,7 +195,7 @@ class Jobs:
             self._starting += 1
         job: object = None
         try:
-            job = _object(self._api.post("export/start", asked, attempts, wanted.table, self._session)).get("jobId")
+            job = read_object(self._api.post("export/start", asked, attempts, wanted.table, self._session)).get("jobId")
         except Rejected as rejected:
             unauthorized = rejected.answer.status == requests.codes.unauthorized
             if self._forced and unauthorized and self._api.is_refused_everywhere():
@@ -188,40 +209,92 @@ class Jobs:
                     self._held.add(job)
                 self._changed.notify_all()
         if not isinstance(job, int):
-            raise _UnusableAnswerError("the answer to its start holds no 'jobId'")
+            raise UnusableAnswerError("the answer to its start holds no 'jobId'")
         logger.info("%s: export job %d prepares %s.", wanted.table, job, wanted.window)
         return job
 
     def _end_of(self, job: int, wanted: Wanted, grow: Grow) -> str:
         """How the job ended: `completed`, `failed` or `cancelled`."""
-        seen: tuple[str | None, ...] = ()
-        after: str | None = None
+        shown = ""
+        seen: set[str] = set()
+        following: deque[str] = deque()
         wait, since = FIRST_POLL, time.monotonic()
         while True:
-            if self._stopped.wait(self._api.scaled(wait)):
-                raise NoJobError("the sync ends")
-            grow(0)  # raises if nobody wants the window any more
-            page = self._files(job, wanted, after)
+            self._pause(wait, grow)
+            page = self._files(job, wanted, following[0] if following else None)
             state = str(page.get("jobState", "")).lower()
             if state in {COMPLETED, FAILED, CANCELLED}:
                 return state
-            entries = _entries(page)
-            shows = (state, after, *(entry["file"] for entry in entries))
-            after = entries[-1]["file"] if entries else after
-            if shows != seen:
-                seen, since = shows, time.monotonic()
+            entries = files_of(page)
+            new = {entry["file"] for entry in entries} - seen
+            if new:
+                seen |= new
+                following = deque(dict.fromkeys((max(seen), entries[-1]["file"])))
+            following.rotate()  # either may be the one that what is new comes after
+            if new or state != shown:
+                shown, since = state, time.monotonic()
             elif time.monotonic() - since > (LONG_PATIENCE if self._forced else PATIENCE):
                 raise self._no_more_jobs("", f"job {job} stays {state or 'without a state'}")
             wait = min(2 * wait, LAST_POLL)
 
+    def _pause(self, seconds: float, grow: Grow) -> None:
+        """Wait before another look at a job, unless nobody wants its window any more."""
+        if self._stopped.wait(self._api.scaled(seconds)):
+            raise NoJobError("the sync ends")
+        grow(0)  # raises if nobody wants the window any more
+
     def _files(self, job: int, wanted: Wanted, after: str | None = None) -> Row:
         """A page of the job's files."""
-        attempts = wanted.attempts(f"the files of the export job of {wanted.window}", rejects={404})
+        attempts = wanted.attempts(
+            f"the files of the export job of {wanted.window}", rejects={404}, expects_object=True
+        )
         params = {} if after is None else {"startAfter": after}
-        return _object(self._api.get(f"export/{job}/files", params, attempts, wanted.table, self._session))
+        return read_object(self._api.get(f"export/{job}/files", params, attempts, wanted.table, self._session))
 
     def _fetch(self, job: int, wanted: Wanted, grow: Grow) -> Spool:
-        """All files of a completed job, one behind the other."""
+        """All files of a completed job, one behind the other.
+
+        Files may be listed a moment after the job is completed: without any, it is empty only if that is proven.
+        """
+        waited = 0.0
+        for wait in (*EMPTY_WAITS, None):
+            spool, files = self._download(job, wanted, grow)
+            exported = None if files else self._bytes_exported(job, wanted)
+            if files or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
+                logger.info("%s: export job %d: %d file%s.", wanted.table, job, files, "" if files == 1 else "s")
+                return spool
+            spool.close()
+            if wait is not None:
+                self._pause(wait, grow)
+                waited += wait
+        raise NoJobError(f"job {job} exported {exported} bytes, but lists no files")
+
+    def _bytes_exported(self, job: int, wanted: Wanted) -> int | None:
+        """How much a completed job exported, as the list of jobs tells; None if it does not."""
+        if not self._tells_bytes:
+            return None
+        attempts = wanted.attempts(
+            "the list of export jobs",
+            rejects=dict.fromkeys(REFUSED, 1),
+            expects_object=True,
+            limit_patience=START_PATIENCE,
+            tries=1,
+            unreachable_tries=1,
+            give_up=NoJobError,
+        )
+        try:
+            response = self._api.get("export/jobs", {}, attempts, wanted.table, self._session)
+            return bytes_exported(read_object(response), job)
+        except (Rejected, MissingEndpointError):
+            self._tells_bytes = False
+        except DiskError:
+            raise
+        except (AirbyteTracedException, NoJobError, UnusableAnswerError):
+            pass  # another job may be luckier
+        return None
+
+    def _download(self, job: int, wanted: Wanted, grow: Grow) -> tuple[Spool, int]:
+        """The files that a completed job lists, one behind the other, and how many there are."""
         try:
             spool = Spool.of_parts()
         except OSError as error:
@@ -236,27 +309,29 @@ class Jobs:
             spool.close()
             grow(-spool.size)
             raise
-        logger.info("%s: export job %d: %d file%s.", wanted.table, job, files, "" if files == 1 else "s")
-        return spool.whole()
+        return spool.whole(), files
 
     def _pages(self, job: int, wanted: Wanted) -> Iterator[tuple[list[Row], str | None]]:
-        """The job's files page by page, each page with the file that it comes after.
+        """The job's files page by page, each file once, each page with the file that it comes after.
 
-        How many a page holds is not documented: pages are asked for until one shows nothing new.
+        Not documented are how many files a page holds, their order, and whether `startAfter` is compared with names
+        or is a place in a list. So each page is followed by what comes after its greatest name, and after its last.
         """
         seen: set[str] = set()
-        after: str | None = None
-        while True:
+        followed: set[str | None] = {None}
+        following: deque[str | None] = deque(followed)
+        while following:
+            after = following.popleft()
             page = self._files(job, wanted, after)
-            entries = _entries(page)
+            entries = files_of(page)
             if page.get("exportTruncated"):
                 raise TooMuchError("the export job was cut at Iterable's limit")
             new = {entry["file"]: entry for entry in entries if entry["file"] not in seen}
-            if not new:
-                return
-            yield list(new.values()), after
-            seen |= new.keys()
-            after = entries[-1]["file"]
+            if new:
+                yield list(new.values()), after
+                seen |= new.keys()
+            following += (name for name in next_after(entries) if name not in followed)
+            followed.update(following)
 
     def _add(self, spool: Spool, job: int, wanted: Wanted, after: str | None, entry: Row, grow: Grow) -> None:
         """Fetch one file; where its URL expired, after the page is asked for again."""
@@ -271,7 +346,7 @@ class Jobs:
                 self._api.get_signed(url, attempts, wanted.table)
             except ValueError:
                 # The address stays out of messages: it opens the file.
-                raise _UnusableAnswerError("the address of a file cannot be used") from None
+                raise UnusableAnswerError("the address of a file cannot be used") from None
             except DiskError:
                 raise
             except AirbyteTracedException as error:
@@ -280,11 +355,11 @@ class Jobs:
                 # No table's files will come: the host may be closed to this machine.
                 raise self._no_more_jobs("", f"{urlsplit(url).hostname}: {error.message}") from error
             except Rejected:
-                fresh = _entries(self._files(job, wanted, after))
+                fresh = files_of(self._files(job, wanted, after))
                 url = next((one["url"] for one in fresh if one["file"] == entry["file"]), url)
             else:
                 return
-        raise _UnusableAnswerError("the addresses of its files expire at once")
+        raise UnusableAnswerError("the addresses of its files expire at once")
 
     def _cancel(self, job: int) -> None:
         with self._changed:
@@ -298,19 +373,3 @@ class Jobs:
         if not self._stopped.is_set() and self._refused.setdefault(whom, why) is why:
             logger.info("%s: no more export jobs in this sync: %s.", whom or "All tables", why)
         return NoJobError(why)
-
-
-def _object(response: requests.Response) -> Row:
-    try:
-        return parse(response.raw.read())
-    except (MalformedLineError, UnusableBodyError) as error:
-        raise _UnusableAnswerError("the answer is no JSON object") from error
-
-
-def _entries(page: Row) -> list[Row]:
-    files = page.get("files") or []
-    if not isinstance(files, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("file"), str) and isinstance(one.get("url"), str) for one in files
-    ):
-        raise _UnusableAnswerError("the answer holds no list of files")
-    return files

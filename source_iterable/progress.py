@@ -69,9 +69,12 @@ class Progress:
         """Count a row by its name."""
         self.names[name if name in self.names or len(self.names) < MOST_NAMES else "others"] += 1
 
-    def remark(self, text: str) -> None:
-        """Keep something that the summary must tell, and warn of it now."""
-        self.remarks.append(text)
+    def remark(self, text: str, *, once: bool = False) -> None:
+        """Keep something that the summary must tell, and warn of it now; called from any thread."""
+        with self._counting:
+            if once and text in self.remarks:
+                return
+            self.remarks.append(text)
         logger.warning("%s: %s", self._table, text)
 
     def summary(self, resumption: str = "") -> None:

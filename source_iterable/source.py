@@ -26,8 +26,9 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH, Api
 from source_iterable.config import DIRECT, JOBS, Config
-from source_iterable.errors import Answer, is_web_page, key_error
-from source_iterable.jobs import Jobs
+from source_iterable.error_response import ErrorResponse, is_web_page
+from source_iterable.errors import REGION_HELP, TELLING, key_error
+from source_iterable.jobs import MOST_JOBS, Jobs
 from source_iterable.outcome import unfinished
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
@@ -130,7 +131,11 @@ class SourceIterable(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """Read the selected tables one after the other, downloading ahead of the one that is emitted."""
+        """Read the selected tables one after the other, downloading ahead of the one that is emitted.
+
+        The order is the connector's, whatever that of the catalog: what is soon done or can be resumed comes before
+        what takes hours and would begin anew, so that an attempt that is cut short starves no stream.
+        """
         parsed = Config.parse(config)
         _require_each_once(catalog)
         api = Api(parsed)
@@ -144,22 +149,26 @@ class SourceIterable(AbstractSource):
             table.in_batches = self._in_batches
             if isinstance(table, StatefulStream):
                 table.examine(states)
+        tables.sort(key=lambda table: table.turn(is_first_sync=not states.of(table.name, table.namespace)))
         ahead = [table for table in tables if isinstance(table, AheadStream)]
+        exports = [table for table in ahead if isinstance(table, ExportStream)]
+        by_job = parsed.export_method != DIRECT and bool(exports)
+        jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
+        for export in exports:
+            export.jobs = jobs
         prefetcher = Prefetcher(
             [_plan(table, states) for table in ahead],
             parsed.spool_bytes,
+            job_workers=MOST_JOBS if by_job else 0,
             seconds_a_request=api.seconds_a_request(EXPORT_PATH),
             retry_delays=[api.scaled(delay) for delay in RETRY_DELAYS],
         )
-        by_job = parsed.export_method != DIRECT and any(isinstance(table, ExportStream) for table in ahead)
-        jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
         for table in tables:
-            if not isinstance(table, AheadStream):
+            if isinstance(table, AheadStream):
+                table.prefetcher = prefetcher
+            else:
                 table.room = prefetcher.free_disk
-        for table in ahead:
-            table.prefetcher = prefetcher
-            if isinstance(table, ExportStream):
-                table.jobs = jobs
+        in_order = ConfiguredAirbyteCatalog(streams=[selected[table.name] for table in tables])
         if "users" in selected:
             logger.info(
                 "users: profiles last updated before %s are not read.",
@@ -168,7 +177,7 @@ class SourceIterable(AbstractSource):
         self._reading = tables
         try:
             prefetcher.start()
-            yield from super().read(logger, config, catalog, state)
+            yield from super().read(logger, config, in_order, state)
         except AirbyteTracedException as error:
             raise unfinished(tables) or error from None
         finally:
@@ -180,16 +189,15 @@ class SourceIterable(AbstractSource):
     @staticmethod
     def _prove_key(api: Api) -> None:
         with api.ask_once("channels", silence=CHECK_SILENCE_SECONDS) as response:
-            if is_web_page(response):
-                raise _not_iterable(api)
-            if response.status_code in REFUSED:
-                raise key_error(Answer(response))
-            if response.status_code != requests.codes.ok:
+            answer = _answer(api, response)
+            if answer.status in REFUSED:
+                raise key_error(answer)
+            if answer.status != requests.codes.ok:
                 raise AirbyteTracedException(
-                    message=f"Iterable answered {Answer(response)} to a simple request. Try again later; "
+                    message=f"Iterable answered {answer} to a simple request. Try again later; "
                     "if it stays so, see status.iterable.com."
                 )
-            if b'"channels"' not in Answer(response).body:
+            if b'"channels"' not in answer.body:
                 raise _not_iterable(api)
 
     @staticmethod
@@ -203,24 +211,23 @@ class SourceIterable(AbstractSource):
         }
         try:
             with api.ask_once(EXPORT_PATH, params, silence=CHECK_SILENCE_SECONDS) as response:
-                if response.status_code in REFUSED:
+                if response.status_code == requests.codes.ok and not is_web_page(response):
+                    return None
+                answer = _answer(api, response)
+                if answer.status in REFUSED:
                     raise AirbyteTracedException(
-                        message=f"Iterable accepts the API key, but not for exports ({Answer(response)}). Read-only, "
+                        message=f"Iterable accepts the API key, but not for exports ({answer}). Read-only, "
                         "Mobile and JavaScript keys may not export: create a key of the type Server-side in Iterable "
                         "under Integrations > API Keys and set it here."
                     )
-                if response.status_code == requests.codes.too_many_requests:
+                if answer.status == requests.codes.too_many_requests:
                     return "The API key is accepted; export permission not proven: the limit is in use."
-                if response.status_code != requests.codes.ok:
-                    return (
-                        f"The API key is accepted; export permission not proven: Iterable answered {Answer(response)}."
-                    )
+                return f"The API key is accepted; export permission not proven: Iterable answered {answer}."
         except requests.ReadTimeout:
             return (
                 "The API key is accepted; export permission not proven: "
                 f"no answer within {CHECK_SILENCE_SECONDS:.0f} s."
             )
-        return None
 
 
 def _is_of_streams(state: AirbyteStateMessage) -> bool:
@@ -229,6 +236,20 @@ def _is_of_streams(state: AirbyteStateMessage) -> bool:
         return state.stream is not None
     shared = state.global_.shared_state if state.global_ else None
     return state.type is AirbyteStateType.GLOBAL and state.global_ is not None and not shared
+
+
+def _answer(api: Api, response: requests.Response) -> ErrorResponse:
+    """What ``response`` says, if it is Iterable's, and from an endpoint that Iterable has."""
+    answer = ErrorResponse(response)
+    if answer.is_of_no_endpoint:
+        raise AirbyteTracedException(
+            message=f"Iterable's {api.data_center} does not have the endpoint {answer.endpoint}, which this connector "
+            f"cannot do without. {REGION_HELP}",
+            failure_type=FailureType.config_error,
+        )
+    if is_web_page(response) and answer.status in TELLING:
+        raise _not_iterable(api)
+    return answer
 
 
 def _not_iterable(api: Api) -> AirbyteTracedException:

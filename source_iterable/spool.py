@@ -1,7 +1,10 @@
 """A body on disk: copied as it comes off the wire, and proved whole before anybody reads a row of it.
 
-A spool is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the
-process, nothing stays behind.
+What its transport says of its end is proof: a length, chunked encoding, the trailer of compression. A body without
+any of these is doubtful, and so is one with a line that is no JSON: another reading may show more (readings.py).
+
+A spool is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the process, nothing
+stays behind.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import IO
 
+import orjson
 import requests
 import urllib3
 
+from source_iterable.readings import Digest, Ending
 from source_iterable.rows import MalformedLineError
 
 CHUNK = 1 << 18
@@ -40,20 +45,24 @@ class UnusableBodyError(Exception):
 
 
 class Spool:
-    """A body that came whole.
+    """A body that came to its end, in one piece or in parts.
 
     Attributes:
         size: Bytes on disk, as a rule those on the wire.
         malformed: The number, from 1, of the first line that ``check`` refused; None where all are well.
+        latest: How the body, or the latest of its parts, ended.
     """
 
     def __init__(self, file: IO[bytes], *, compressed: bool, parts: bool = False) -> None:
         self._file = file
         self._compressed = compressed
         self._parts = parts
+        self._grow: Grow = _ignore
         self._lines = 0
+        self._before: tuple[int, int, int | None] = (0, 0, None)
         self.size = 0
         self.malformed: int | None = None
+        self.latest = Ending()
 
     @classmethod
     def receive(cls, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Spool:
@@ -66,7 +75,8 @@ class Spool:
                 body gives back; may raise to give up.
 
         Raises:
-            BrokenBodyError: If the body breaks off, or its compression does.
+            BrokenBodyError: If the body breaks off, or its compression does, or if it ends within a row and its
+                transport does not prove that it ends there.
             UnusableBodyError: If a line is longer than 64 MB, or the body inflates over 200 to 1 beyond 1 GB.
             OSError: If the disk is full.
         """
@@ -107,6 +117,7 @@ class Spool:
     def _copy(self, response: requests.Response, check: Check | None, grow: Grow) -> None:
         lines = _Lines(check)
         size = self.size
+        is_framed = _is_framed(response)
         try:
             inflated = _Inflation() if _is_compressed(response) else None
             deflate = zlib.compressobj(1, wbits=31) if inflated is None and self._compressed else None
@@ -119,7 +130,9 @@ class Spool:
                 size += self._write(piece if deflate is None else deflate.compress(piece), grow)
             if inflated is not None:
                 inflated.end()
-            lines.end()
+            # Compression has a beginning even where the body is empty: nothing at all proves nothing.
+            is_proven = is_framed if inflated is None else inflated.has_begun
+            is_cut = lines.end(is_proven=is_proven)
             if deflate is not None:
                 size += self._write(deflate.flush(), grow)
             if self._parts:
@@ -132,6 +145,9 @@ class Spool:
             raise
         finally:
             response.close()
+        self._grow = grow
+        self._before = self.size, self._lines, self.malformed
+        self.latest = Ending(is_framed or is_proven, is_proven, lines.malformed is not None, is_cut)
         self.size = size
         if self.malformed is None and lines.malformed is not None:
             self.malformed = self._lines + lines.malformed
@@ -142,6 +158,30 @@ class Spool:
             grow(len(piece))
             self._file.write(piece)
         return len(piece)
+
+    def reject(self) -> None:
+        """Take back what came latest, all or one part; the room that it took is given back."""
+        size, self._lines, self.malformed = self._before
+        self._grow(size - self.size)
+        self.size = size
+        if not self._parts:
+            self.close()
+
+    def digest(self) -> Digest:
+        """The digest of what came latest; the spool stays as it is."""
+        return Digest.of(self._latest_lines())
+
+    def is_object(self) -> bool:
+        """Whether what came latest is a JSON object, whose end proves that it is whole."""
+        try:
+            return isinstance(orjson.loads(b"\n".join(self._latest_lines())), dict)
+        except orjson.JSONDecodeError:
+            return False
+
+    def _latest_lines(self) -> Iterator[bytes]:
+        self._file.seek(self._before[0])
+        yield from _lines_of(gzip.GzipFile(fileobj=self._file) if self._compressed else self._file)
+        self._file.seek(0)
 
     def whole(self) -> Spool:
         """The spool, ready to be read: no more parts will come."""
@@ -164,9 +204,7 @@ class Spool:
     def lines(self) -> Iterator[bytes]:
         """The lines that are not blank, without their ends; the spool is closed after the last."""
         with self._reader() as reader:
-            for line in reader:
-                if not line.isspace():
-                    yield line.rstrip(b"\r\n")
+            yield from _lines_of(reader)
 
     def preview(self) -> Generator[bytes]:
         """As `lines`, but the spool can be read from its beginning afterwards."""
@@ -190,11 +228,6 @@ class Spool:
             raise UnusableBodyError(f"the body is larger than {LARGEST_ANSWER // 1_000_000} MB")
         return body
 
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether nothing at all came under the name of a compressed body, which has a beginning even when empty."""
-        return self._compressed and self.size == 0 and not self._parts
-
     def close(self) -> None:
         """Give the disk back."""
         with suppress(OSError):  # of what a full disk did not take; the file is closed all the same
@@ -211,6 +244,18 @@ def _is_compressed(response: requests.Response) -> bool:
     if encoding not in {"gzip", "identity"}:
         raise UnusableBodyError(f"the body has the unknown encoding {encoding}")
     return encoding == "gzip"
+
+
+def _is_framed(response: requests.Response) -> bool:
+    """Whether a length or chunked encoding tells where the body ends, and not just the end of the connection.
+
+    An answer of no version of HTTP, such as those of mocks, came over no connection that could be lost.
+    """
+    return bool(response.raw.chunked) or response.raw.length_remaining is not None or not response.raw.version
+
+
+def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:
+    return (line.rstrip(b"\r\n") for line in file if not line.isspace())
 
 
 def _ignore(size: int) -> None:
@@ -234,7 +279,7 @@ class _Inflation:
 
     def __init__(self) -> None:
         self._gunzip = zlib.decompressobj(31)
-        self._started = False
+        self.has_begun = False
         self._taken = 0
         self._given = 0
 
@@ -244,7 +289,7 @@ class _Inflation:
         while rest:
             if self._gunzip.eof:  # one member may follow another
                 self._gunzip = zlib.decompressobj(31)
-            self._started = True
+            self.has_begun = True
             plain = self._gunzip.decompress(rest, 4 * CHUNK)
             rest = self._gunzip.unused_data if self._gunzip.eof else self._gunzip.unconsumed_tail
             self._given += len(plain)
@@ -253,7 +298,7 @@ class _Inflation:
             yield plain
 
     def end(self) -> None:
-        if self._started and not self._gunzip.eof:
+        if self.has_begun and not self._gunzip.eof:
             raise BrokenBodyError("the compressed body ends early")
 
 
@@ -289,9 +334,12 @@ class _Lines:
         if self._begun_size > LONGEST_LINE:
             raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
 
-    def end(self) -> None:
-        if not self._line(b"".join(self._begun)):  # a body may end without a line's end, but not within a row
+    def end(self, *, is_proven: bool) -> bool:
+        """Check the last line, if its end is missing; tell whether it may be cut, although the body's end is proven."""
+        is_cut = not self._line(b"".join(self._begun))
+        if is_cut and not is_proven:
             raise BrokenBodyError("the last line is cut")
+        return is_cut
 
     def _line(self, line: bytes) -> bool:
         """Count and check ``line``; tell whether all is well with it."""

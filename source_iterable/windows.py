@@ -47,8 +47,8 @@ class Window:
 class Width:
     """How wide the next window of a table is: remembers what worked, shrinks at once, grows gently.
 
-    It begins at ``base``. Bodies smaller than ``small`` bytes double it, up to ``widest``, and a body of
-    ``ample`` bytes brings a widened one back.
+    It begins at ``base``, or at ``current`` where that is known to work. Bodies smaller than ``small`` bytes double
+    it, up to ``widest``, and a body of ``ample`` bytes brings a widened one back.
 
     A window that the server could not deliver halves it; one that was widened falls back to ``base`` and is
     not widened so far again. A narrowed width doubles again where bodies are under a quarter of the largest
@@ -61,12 +61,13 @@ class Width:
         self,
         base: timedelta,
         *,
+        current: timedelta | None = None,
         widest: timedelta = WIDEST,
         small: int = 5_000_000,
         ample: int = 50_000_000,
         patience: int = 4,
     ) -> None:
-        self.current = base
+        self.current = min(current or base, base)
         self._base = base
         self._widest = max(base, widest)
         self._small = small

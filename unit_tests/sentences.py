@@ -22,6 +22,7 @@ ERRORS: Mapping[str, tuple[int | str, str]] = {
     "_transient_error": (0, "… "),
     "AirbyteTracedException": ("message", ""),
     "DiskError": ("message", ""),
+    "MissingEndpointError": ("message", ""),
     "Stopped": (0, ""),
 }
 WARNINGS: Mapping[str, tuple[int | str, str]] = {"remark": (0, ""), "warning": (0, "")}

@@ -8,7 +8,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.errors import Answer, Attempts, Rejected, TooMuchError, masked, retry_after
+from source_iterable.error_response import ErrorResponse, masked, retry_after
+from source_iterable.errors import Attempts, Rejected, TooMuchError
 
 GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
 
@@ -17,7 +18,17 @@ def answer(status: int, body: bytes = b"", **headers: str) -> requests.Response:
     response = requests.Response()
     response.status_code = status
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
-    response.raw = urllib3.HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False, decode_content=False)
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(body), headers={"Content-Length": str(len(body))}, preload_content=False, decode_content=False
+    )
+    return response
+
+
+def unframed(*lines: str) -> requests.Response:
+    """A 200 of which only the end of the connection tells the end."""
+    response = answer(200)
+    body = io.BytesIO("\n".join(lines).encode())
+    response.raw = urllib3.HTTPResponse(body, version=10, preload_content=False, decode_content=False)
     return response
 
 
@@ -171,8 +182,45 @@ def test_a_success_forgets_earlier_failures() -> None:
         assert whole.raw.read() == b"{}"
 
 
+def test_bodies_without_an_end_agree_whatever_the_order_of_their_lines() -> None:
+    warned: list[bool] = []
+    met = attempts(tries=1, give_up=TooMuchError, on_unframed=lambda: warned.append(True))
+    retried(met, unframed("one", "two"))
+    retried(met, unframed("one", "two", "three"))
+
+    last = unframed("three", "", "one", "two")
+    assert met.interpret_response(last).response_action is ResponseAction.SUCCESS
+
+    assert warned == [True]
+    assert [*last.raw.lines()] == [b"three", b"one", b"two"]
+    retried(met, unframed("three", "one", "two"))  # another request
+
+
+def test_bodies_that_agree_only_in_their_size_do_not_agree() -> None:
+    met = attempts()
+
+    for lines in (("ab", "cd"), ("ac", "bd"), ("abc", "d"), ("ab", "dc")):
+        retried(met, unframed(*lines))
+    with pytest.raises(AirbyteTracedException, match="answered 5 times, and no two answers in a row") as error:
+        met.interpret_response(unframed("x"))
+
+    assert error.value.failure_type is FailureType.transient_error
+    assert "proxy" in str(error.value.message)
+
+
+def test_an_object_proves_itself() -> None:
+    """What starts something must not be sent twice, and addresses are signed anew each time."""
+    met = attempts(expects_object=True, on_unframed=lambda: pytest.fail("nothing to warn of"))
+    retried(met, unframed('{"jobId":'))
+
+    whole = unframed('{"jobId":', "  7}")
+    assert met.interpret_response(whole).response_action is ResponseAction.SUCCESS
+
+    assert whole.raw.read() == b'{"jobId":\n  7}'
+
+
 def test_huge_error_bodies_are_read_in_part() -> None:
-    assert len(Answer(answer(500, b"x" * 10_000_000)).text) <= 64_000
+    assert len(ErrorResponse(answer(500, b"x" * 10_000_000)).text) <= 64_000
 
 
 def test_addresses_in_error_texts_are_masked() -> None:

@@ -1,13 +1,14 @@
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import pytest
 
 from source_iterable import jobs as jobs_module
 from source_iterable.api import Api
-from source_iterable.jobs import COMPLETED, PATIENCE, Jobs, NoJobError, Wanted
+from source_iterable.job_answers import COMPLETED, bytes_exported, next_after
+from source_iterable.jobs import PATIENCE, Jobs, NoJobError, Wanted
 from source_iterable.windows import Window
 
 WINDOW = Window(datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2024, 2, 1, tzinfo=timezone.utc))
@@ -46,6 +47,31 @@ def test_a_job_that_goes_on_showing_files_is_waited_for(
     def look(job: int, of: Wanted, after: str | None = None) -> dict[str, Any]:
         files.append(f"file-{len(files):03}.json")
         return page_of(files, after, "running" if len(files) < 30 else "completed")
+
+    monkeypatch.setattr(looks, "_files", look)
+
+    assert looks._end_of(7, wanted, nothing) == COMPLETED
+
+
+@pytest.mark.parametrize("by_place", [False, True])
+def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(
+    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch, by_place: bool
+) -> None:
+    """What `startAfter` means is not documented: a name to compare with, or a place in the list."""
+    files: list[str] = []
+
+    def look(job: int, of: Wanted, after: str | None = None) -> dict[str, Any]:
+        number = len(files)
+        files.append(f"file-{number ^ 1:03}.json")
+        if by_place:
+            begin = files.index(after) + 1 if after in files else 0
+            page = files[begin : begin + PAGE]
+        else:
+            page = sorted(file for file in files if file > (after or ""))[:PAGE][::-1]
+        return {
+            "jobState": "running" if number < 30 else "completed",
+            "files": [{"file": file, "url": f"https://storage/{file}"} for file in page],
+        }
 
     monkeypatch.setattr(looks, "_files", look)
 
@@ -96,3 +122,44 @@ def test_a_file_that_a_page_shows_twice_is_listed_once(
     monkeypatch.setattr(looks, "_files", files)
 
     assert [[entry["file"] for entry in entries] for entries, _ in looks._pages(1, wanted)] == [["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "after"),
+    [([], []), (["a"], ["a"]), (["a", "b"], ["b"]), (["c", "a", "b"], ["c", "b"]), (["9", "10"], ["9", "10"])],
+)
+def test_a_page_is_followed_by_its_greatest_and_its_last_name(names: list[str], after: list[str]) -> None:
+    assert next_after([{"file": name} for name in names]) == after
+
+
+def test_pages_end_where_each_one_names_another_beginning(
+    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that shows the same files in another order each time."""
+    orders = cycle([["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c", "b"]])
+
+    def files(*_: object) -> dict[str, Any]:
+        return {"files": [{"file": one, "url": f"https://example.com/{one}"} for one in next(orders)]}
+
+    monkeypatch.setattr(looks, "_files", files)
+
+    assert sorted(entry["file"] for entries, _ in looks._pages(1, wanted) for entry in entries) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "size"),
+    [
+        ({"id": 7, "jobState": "completed", "bytesExported": 0}, 0),
+        ({"id": "7", "jobState": "Completed", "bytesExported": 12}, 12),
+        ({"id": 7, "bytesExported": 0}, 0),
+        ({"id": 7, "jobState": "running", "bytesExported": 0}, None),
+        ({"id": 7, "jobState": "running", "bytesExported": 12}, 12),
+        ({"id": 7, "jobState": "completed"}, None),
+        ({"id": 7, "jobState": "completed", "bytesExported": None}, None),
+        ({"id": 7, "jobState": "completed", "bytesExported": -1}, None),
+        ({"id": 8, "jobState": "completed", "bytesExported": 0}, None),
+    ],
+    ids=str,
+)
+def test_only_the_bytes_of_a_completed_job_tell_that_it_is_empty(entry: dict[str, Any], size: int | None) -> None:
+    assert bytes_exported({"jobs": [{"id": 6, "bytesExported": 5}, "odd", entry]}, 7) == size

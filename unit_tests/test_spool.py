@@ -4,6 +4,7 @@ import io
 import json
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_iterable import spool as spool_module
+from source_iterable.readings import Digest, Ending
 from source_iterable.rows import parse
 from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
@@ -27,6 +29,16 @@ def answer(body: bytes, encoding: str | None = None, length: int | None = None) 
         headers["Content-Encoding"] = encoding
     response.headers.update(headers)
     response.raw = urllib3.HTTPResponse(io.BytesIO(body), headers=headers, preload_content=False, decode_content=False)
+    return response
+
+
+def unframed(body: bytes, encoding: str | None = None) -> requests.Response:
+    """A response of which only the end of the connection tells the end."""
+    response = answer(b"", encoding)
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    response.raw = urllib3.HTTPResponse(
+        io.BytesIO(body), headers=headers, version=10, preload_content=False, decode_content=False
+    )
     return response
 
 
@@ -222,18 +234,77 @@ def test_a_malformed_line_is_counted_over_all_parts() -> None:
 def test_no_parts_are_no_lines_and_no_doubt() -> None:
     spool = Spool.of_parts()
 
-    assert not spool.is_doubtful
+    assert not spool.latest.is_doubtful
     assert list(spool.whole().lines()) == []
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"])
-def test_a_body_that_ends_within_a_row_is_broken(encoding: str | None) -> None:
-    """Its transport may end properly all the same; a row that lacks nothing but its line's end is whole."""
+def test_a_body_that_ends_within_a_row_may_be_cut(encoding: str | None) -> None:
+    """Although its transport ends properly; a row that lacks nothing but its line's end is whole."""
     body = b'{"a":1}\n{"a":2}'
 
-    assert list(Spool.receive(answer(_sent(body, encoding), encoding), check=parse).lines()) == body.split(b"\n")
+    whole = Spool.receive(answer(_sent(body, encoding), encoding), check=parse)
+    cut = Spool.receive(answer(_sent(body[:-3], encoding), encoding), check=parse)
+
+    assert list(whole.lines()) == body.split(b"\n")
+    assert (whole.latest, whole.malformed) == (Ending(), None)
+    assert (cut.latest, cut.malformed) == (Ending(is_malformed=True, is_cut=True), 2)
+    cut.close()
+
+
+def test_a_body_without_an_end_that_ends_within_a_row_is_broken() -> None:
     with pytest.raises(BrokenBodyError, match="the last line is cut"):
-        Spool.receive(answer(_sent(body[:-3], encoding), encoding), check=parse)
+        Spool.receive(unframed(b'{"a":1}\n{"a":'), check=parse)
+
+
+@pytest.mark.parametrize(
+    ("response", "ending"),
+    [
+        (lambda: answer(b"one"), Ending()),
+        (lambda: answer(b""), Ending()),
+        (lambda: answer(gzip.compress(b"one"), "gzip"), Ending()),
+        (lambda: answer(b"", "gzip"), Ending(is_proven=False)),
+        (lambda: unframed(b"one"), Ending(is_framed=False, is_proven=False)),
+        (lambda: unframed(b""), Ending(is_framed=False, is_proven=False)),
+        (lambda: unframed(gzip.compress(b"one"), "gzip"), Ending()),
+        (lambda: unframed(b"", "gzip"), Ending(is_framed=False, is_proven=False)),
+    ],
+)
+def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.Response], ending: Ending) -> None:
+    spool = Spool.receive(response())
+
+    assert spool.latest == ending
+    assert spool.latest.is_doubtful is not ending.is_proven
+    spool.close()
+
+
+def test_a_part_that_is_rejected_leaves_those_before_it() -> None:
+    spool, room = Spool.of_parts(), []
+    spool.add(answer(b"{}"), check=parse, grow=room.append)
+    digests = []
+    for body in (b"{}\nno", b"no\n\n{}"):
+        spool.add(unframed(body + b"\n"), check=parse, grow=room.append)
+        digests.append(spool.digest())
+        assert spool.malformed is not None
+        spool.reject()
+    spool.add(answer(b'{"a":1}'), check=parse, grow=room.append)
+
+    assert digests[0] == digests[1] == Digest.of([b"{}", b"no"])
+    assert sum(room) == spool.size
+    assert spool.malformed is None
+    assert list(spool.whole().lines()) == [b"{}", b'{"a":1}']
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_a_body_that_is_rejected_gives_its_room_back(encoding: str | None) -> None:
+    room: list[int] = []
+    spool = Spool.receive(answer(_sent(b"one\ntwo", encoding), encoding), grow=room.append)
+
+    assert spool.digest() == Digest.of([b"two", b"one"])
+    assert spool.digest() != Digest.of([b"two", b"eno"])
+    spool.reject()
+
+    assert sum(room) == 0
 
 
 def _sent(body: bytes, encoding: str | None) -> bytes:

@@ -70,6 +70,14 @@ def parser() -> argparse.ArgumentParser:
     )
     behaviour.add_argument("--read-only-key", action="store_true", help="the key may not export nor read list members")
     behaviour.add_argument(
+        "--missing-endpoint",
+        dest="missing_endpoints",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an endpoint that this data center does not have, * for any text (may be repeated)",
+    )
+    behaviour.add_argument(
         "--rate-scale",
         type=float,
         default=1.0,
@@ -130,6 +138,7 @@ def _add_jobs(group: argparse._ArgumentGroup) -> None:
         "job_file_bytes": "the most that a file holds",
         "job_bytes": "the most that a job exports",
         "job_files_page": "files that one call tells of",
+        "job_files_late": "looks at a completed job that find no files yet",
         "job_url_seconds": "after how long the URL of a file expires",
         "foreign_jobs": "running jobs of other tools",
     }
@@ -138,6 +147,15 @@ def _add_jobs(group: argparse._ArgumentGroup) -> None:
             flag = f"--{one.name.replace('_', '-')}"
             group.add_argument(flag, type=int, default=one.default, help=f"{helps[one.name]} (default: {one.default})")
     group.add_argument("--job-files-gzip", action="store_true", help="store files compressed")
+    group.add_argument("--job-files-shuffled", action="store_true", help="list files in another order than by name")
+    group.add_argument(
+        "--job-files-by-position", action="store_true", help="startAfter is a place in the list, not a name to compare"
+    )
+    group.add_argument("--job-files-repeated", action="store_true", help="each page of files repeats one of them")
+    group.add_argument(
+        "--no-job-bytes", dest="job_bytes_told", action="store_false", help="the list of jobs tells no bytesExported"
+    )
+    group.add_argument("--no-jobs-listed", dest="jobs_listed", action="store_false", help="the list of jobs is empty")
     group.add_argument("--job-empty-file", action="store_true", help="an empty file for a job without rows")
 
 

@@ -129,8 +129,11 @@ def wire_size(fault: Fault | None) -> int | None:
     return fault.after_bytes
 
 
-def zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces compressed; where they break off, all that came before can still be read."""
+def zipped(pieces: Iterable[bytes], *, ends: bool = False) -> Iterator[bytes]:
+    """The pieces compressed; where they break off, all that came before can still be read.
+
+    With ``ends`` the compression is ended properly there, as if that were all.
+    """
     compressor = zlib.compressobj(1, wbits=31)
     try:
         for piece in pieces:
@@ -138,7 +141,7 @@ def zipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
             if compressed:
                 yield compressed
     except CutError:
-        yield compressor.flush(zlib.Z_SYNC_FLUSH)
+        yield compressor.flush(zlib.Z_FINISH if ends else zlib.Z_SYNC_FLUSH)
         raise
     yield compressor.flush()
 

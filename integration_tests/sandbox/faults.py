@@ -7,7 +7,7 @@ from threading import RLock
 from typing import Any, Literal, Self, get_args
 
 Kind = Literal[
-    "status", "cut", "reset", "hang", "malformed", "blank_lines", "long_line", "redirect", "next_page",
+    "status", "cut", "reset", "hang", "unframed", "malformed", "blank_lines", "long_line", "redirect", "next_page",
     "empty_page", "total", "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
 ]  # fmt: skip
 CutAt = Literal["wire", "plain", "line", "character", "last_line", "end"]
@@ -22,14 +22,18 @@ class Fault:
     - ``status``: answers ``status`` with the body that Iterable gives (``body`` replaces it,
       ``body_bytes`` makes it that large); ``retry_after`` adds the header, seconds or any text as it is.
     - ``cut``: the body stops after ``after_bytes`` and the connection closes; with ``clean`` the chunked
-      encoding is ended properly nevertheless. ``cut_at`` tells what is counted and where it stops:
-      ``wire`` bytes as sent, ``plain`` bytes before compression, ``line`` at the first end of a line after
-      so many plain bytes (before the newline, so that it looks whole), ``character`` inside the first one
-      of several bytes after them, ``last_line`` before the last line, ``end`` after all of it.
+      encoding is ended properly nevertheless, and so is the compression of what was cut before it.
+      ``cut_at`` tells what is counted and where it stops: ``wire`` bytes as sent, ``plain`` bytes before
+      compression, ``line`` at the first end of a line after so many plain bytes (before the newline, so that
+      it looks whole), ``character`` inside the first one of several bytes after them, ``last_line`` before the
+      last line, ``end`` after all of it.
       Smaller bodies pass: with ``times=None`` this is a server that cannot deliver more than so much.
     - ``reset``: resets the connection before the headers, or after ``after_bytes`` of the body on the wire.
     - ``hang``: silent for ``seconds`` before the headers, or after ``after_bytes`` of the body, then goes on.
-    - ``malformed``: ``line`` stands between the rows, after the first ``after_rows`` of them.
+    - ``unframed``: the body comes without length, chunked encoding and compression, as through a proxy that speaks
+      HTTP/1.0; its end is that of the connection, so that one that is also ``cut`` at a line's end looks whole.
+    - ``malformed``: ``line`` stands between the rows, after the first ``after_rows`` of them; of fewer rows, at the
+      end, where no newline follows it.
     - ``blank_lines``: an empty line or spaces after every row.
     - ``long_line``: a line of ``body_bytes`` bytes before the rows, easily compressed.
     - ``redirect``: to ``location`` with ``status`` (302 if not given).

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from zlib import crc32
 
 from integration_tests.sandbox import bodies
 from integration_tests.sandbox.answers import Answer, ApiError, bad_params
@@ -70,6 +71,8 @@ class Job:
     """Seconds of the machine's monotonic clock."""
     ended: datetime | None = None
     looks: int = 0
+    late: int = 0
+    """How many looks found it completed without its files."""
     faults: list[str] = field(default_factory=list)
     delimiter: str | None = None
     """What separates the cells of files of CSV; None for files of JSON lines."""
@@ -143,8 +146,10 @@ class Jobs:
     def _files(self, record: Request) -> Row:
         job = self._named(record)
         self._look(job)
-        after = record.params.get("startAfter", "")
-        page = [name for name in job.files[: job.shown] if name > after][: self._options.job_files_page]
+        page = self._page(job, record.params.get("startAfter", ""))
+        if job.state == "completed" and job.late < self._options.job_files_late:
+            job.late += 1
+            page = []
         return {
             "jobId": job.id,
             "jobState": job.state,
@@ -152,13 +157,29 @@ class Jobs:
             "files": [{"file": name, "url": self._storage.signed(f"{job.id}/{name}")} for name in page],
         }
 
+    def _page(self, job: Job, after: str) -> list[str]:
+        """The names on the page of files after that one."""
+        names, size = job.files[: job.shown], self._options.job_files_page
+        if self._options.job_files_shuffled:
+            names = sorted(names, key=lambda name: crc32(name.encode()))
+        if self._options.job_files_by_position:
+            begin = names.index(after) + 1 if after in names else 0
+            page = names[begin : begin + size]
+        else:
+            lowest = sorted(name for name in names if name > after)[:size]
+            page = [name for name in names if name in lowest]
+        return [*page, *page[:1]] if self._options.job_files_repeated else page
+
     def _listing(self, record: Request) -> Row:
         state = record.params.get("jobState", "").lower()
         if state and state not in STATES:
             raise bad_params(f"Invalid jobState: {state}")
         for job in self.all:
             self._look(job)
-        return {"jobs": [_shown(job) for job in self.all if state in ("", job.state)]}
+        listed = [_shown(job) for job in self.all if state in ("", job.state) and self._options.jobs_listed]
+        if not self._options.job_bytes_told:
+            listed = [{name: value for name, value in row.items() if name != "bytesExported"} for row in listed]
+        return {"jobs": listed}
 
     def _cancel(self, record: Request) -> Row:
         job = self._named(record)

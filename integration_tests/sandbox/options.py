@@ -1,6 +1,6 @@
 """What a sandbox can be told when it starts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -85,6 +85,8 @@ class Options:
     """Every so-many-th profile lacks what profiles are keyed by, by turns as null and not at all; 0: none does."""
     read_only_key: bool = False
     """The key may not export nor read the members of lists."""
+    missing_endpoints: Sequence[str] = ()
+    """Endpoints that this data center does not have, each a name in which ``*`` is any text: ``experiments*``."""
     rate_scale: float = 1.0
     """Multiplies the documented requests a minute."""
     rate_window: float = 60.0
@@ -128,6 +130,18 @@ class Options:
     """The most that a job exports; of more, rows are missing and ``exportTruncated`` tells it."""
     job_files_page: int = 10
     """Files that one call tells of."""
+    job_files_shuffled: bool = False
+    """Whether files are listed in another order than that of their names."""
+    job_files_by_position: bool = False
+    """Whether ``startAfter`` is a place in the list of files, or compared with their names."""
+    job_files_repeated: bool = False
+    """Whether each page of files shows its first one again at its end."""
+    job_files_late: int = 0
+    """How many looks that find a job completed find none of its files yet."""
+    job_bytes_told: bool = True
+    """Whether the list of jobs tells how many bytes they exported."""
+    jobs_listed: bool = True
+    """Whether the list of jobs shows those of this project; else it is empty."""
     job_files_gzip: bool = False
     """Whether files are stored compressed."""
     job_empty_file: bool = False

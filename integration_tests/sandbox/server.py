@@ -3,6 +3,7 @@
 import json
 import math
 from email.utils import format_datetime
+from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -104,6 +105,8 @@ class Server:
 
     def _exists(self, request: web.Request) -> bool:
         path = _below_api(request)
+        if any(fnmatchcase(path, missing) for missing in self.project.options.missing_endpoints):
+            return False
         return self.jobs.takes(request.method, path) or (
             request.method == "GET" and self.endpoints.find(path) is not None
         )
@@ -193,7 +196,7 @@ def _reply(answer: Answer, striking: list[Fault]) -> Reply:
             elif fault.kind == "empty_page":
                 answer = answer.without_rows()
         text = json.dumps(answer.value, ensure_ascii=False, separators=(",", ":"))
-        return Reply(200, [text.encode()], faults=interrupting)
+        return Reply(200, [text.encode()], faults=interrupting, unframed="unframed" in kinds)
     lines = answer.lines
     if answer.blank_lines or "blank_lines" in kinds:
         lines = bodies.with_blank_lines(lines, 1 if "blank_lines" in kinds else BLANK_LINE_EVERY)
@@ -204,4 +207,6 @@ def _reply(answer: Answer, striking: list[Fault]) -> Reply:
     if "long_line" in kinds:
         pieces = bodies.with_long_line(pieces, kinds["long_line"].body_bytes)
     key = None if striking else answer.cache_key
-    return Reply(200, pieces, "text/plain; charset=utf-8", chunked=True, faults=interrupting, cache_key=key)
+    reply = Reply(200, pieces, "text/plain; charset=utf-8", chunked=True, faults=interrupting, cache_key=key)
+    reply.unframed = "unframed" in kinds
+    return reply

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cached_property
+from threading import Lock
 from typing import IO
 from urllib.parse import unquote
 
@@ -51,6 +52,7 @@ class Storage:
         self._clock = clock
         self._faults = faults
         self._wire = Wire()
+        self._lock = Lock()
         self._objects: dict[str, _Object] = {}
         self._secret = f"{options.seed}:storage".encode()
         self._signed = 0
@@ -61,8 +63,9 @@ class Storage:
 
     def put(self, name: str, body: bytes, tags: Mapping[str, str]) -> None:
         """Keep a file; faults match ``tags`` as they match the parameters of a call."""
-        begin = self._file.seek(0, io.SEEK_END)
-        self._file.write(body)
+        with self._lock:  # large jobs are written by threads of their own
+            begin = self._file.seek(0, io.SEEK_END)
+            self._file.write(body)
         self._objects[name] = _Object(begin, len(body), tags)
 
     @cached_property
@@ -148,15 +151,17 @@ class Storage:
         """The file, with the faults that change its text."""
         if found is None:
             return _error(404, *ERRORS[404])
-        self._file.seek(found.begin)
-        pieces: Iterable[bytes] = [self._file.read(found.size)]
+        with self._lock:
+            self._file.seek(found.begin)
+            pieces: Iterable[bytes] = [self._file.read(found.size)]
         for fault in striking:
             if fault.kind == "malformed":
                 lines = b"".join(pieces).split(b"\n")
                 line = fault.line.encode("utf-8", "surrogateescape")
                 pieces = bodies.joined(bodies.with_line([lines], line, fault.after_rows))
         interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang"}]
-        return Reply(200, pieces, "binary/octet-stream", faults=interrupting)
+        unframed = any(fault.kind == "unframed" for fault in striking)
+        return Reply(200, pieces, "binary/octet-stream", faults=interrupting, unframed=unframed)
 
 
 def _error(status: int, code: str, message: str) -> Reply:

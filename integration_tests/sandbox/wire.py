@@ -60,9 +60,17 @@ class Reply:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     chunked: bool = False
+    unframed: bool = False
+    """Whether nothing but the end of the connection tells where the body ends."""
     faults: list[Fault] = field(default_factory=list)
     """Those that interrupt the body."""
     cache_key: tuple[Any, ...] | None = None
+
+
+class _Unframed(web.StreamResponse):
+    """An answer to which the server adds neither a length nor chunked encoding."""
+
+    _length_check = False
 
 
 class Wire:
@@ -74,14 +82,19 @@ class Wire:
 
     async def send(self, request: web.Request, record: Request, reply: Reply, *, zipped: bool) -> web.StreamResponse:
         """Send an answer, gzipped if told so, interrupted by its faults."""
+        zipped = zipped and not reply.unframed
         headers = {"Content-Type": reply.content_type} | ({"Content-Encoding": "gzip"} if zipped else {})
-        response = web.StreamResponse(status=reply.status, headers=headers | reply.headers)
+        response = (_Unframed if reply.unframed else web.StreamResponse)(
+            status=reply.status, headers=headers | reply.headers
+        )
         cuts = [fault for fault in reply.faults if fault.kind == "cut"]
         pieces = reply.pieces
         for fault in cuts:
             pieces = bodies.cut(pieces, fault) if fault.cut_at != "wire" else pieces
-        wire: Iterable[bytes] = bodies.zipped(pieces) if zipped else pieces
-        if reply.chunked:
+        wire: Iterable[bytes] = bodies.zipped(pieces, ends=any(fault.clean for fault in cuts)) if zipped else pieces
+        if reply.unframed:
+            response.force_close()
+        elif reply.chunked:
             response.enable_chunked_encoding()
             if reply.cache_key and zipped:
                 wire = self._cached(reply.cache_key, wire)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -37,6 +38,8 @@ from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, 
 from source_iterable.spool import UnusableBodyError
 
 Slice = Mapping[str, Any]
+# A slice of nothing: the state that is saved after it is a sign of life for the platform.
+HEARTBEAT: Slice = {}
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,18 @@ class Stopped:
     cause: str
     kind: FailureType
     resumption: str
+
+
+class Turn(IntEnum):
+    """When a stream is read, beside others: the sooner it is done or can be resumed, the earlier."""
+
+    LIST_ENDPOINT = 1
+    UPDATE = 2
+    FIRST_SYNC = 3
+    METRICS = 4
+    DETAILS = 5
+    NOT_RESUMABLE = 6
+    MEMBERS = 7
 
 
 class IterableStream(HttpStream, ABC):
@@ -231,6 +246,10 @@ class IterableStream(HttpStream, ABC):
         except ValueError:
             return "the same state"
 
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """When the stream is read, beside others."""
+        return Turn.LIST_ENDPOINT
+
     def require_readable(self) -> None:
         """Raise if the stream cannot be read as the configured catalog has it."""
         properties = self.configured.stream.json_schema.get("properties") if self.configured else None
@@ -321,10 +340,21 @@ class IterableStream(HttpStream, ABC):
         return Attempts(
             self.name,
             subject,
+            data_center=self.api.data_center,
             on_answer=self.progress.answered,
             on_refused=self.api.is_refused_everywhere,
             on_disk_full=self.make_room,
+            on_unframed=self.warn_of_unframed,
             **how,
+        )
+
+    def warn_of_unframed(self) -> None:
+        """Warn, once, that answers came without any sign of their end."""
+        self.progress.remark(
+            "answers came without a length, chunked encoding or compression, so that a lost connection looks like "
+            "their end: each was requested until two in a row were the same. A proxy on the way probably takes these "
+            "away: let the connector's requests pass it unchanged",
+            once=True,
         )
 
     def make_room(self) -> None:
@@ -355,14 +385,14 @@ class AheadStream(IterableStream, ABC):
         """What the table wants downloaded, given its saved state."""
         raise NotImplementedError
 
-    def prefetched(self) -> Iterator[plans.Slice[Any]]:
-        """What was wanted, in order, as it arrives."""
+    def prefetched(self) -> Iterator[plans.Slice[Any] | None]:
+        """What was wanted, in order, as it arrives; None for half an hour in which nothing did."""
         if self.prefetcher is not None:
-            yield from filter(None, self.prefetcher.slices(self.name))
+            yield from self.prefetcher.slices(self.name)
             return
         prefetcher = Prefetcher([self.plan(self.state)], self.config.spool_bytes)
         prefetcher.start()
         try:
-            yield from filter(None, prefetcher.slices(self.name))
+            yield from prefetcher.slices(self.name)
         finally:
             prefetcher.stop()

@@ -8,6 +8,7 @@ at the latter.
 
 from __future__ import annotations
 
+import time
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
@@ -19,21 +20,22 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
-from source_iterable.config import AUTOMATIC, JOBS
+from source_iterable.config import JOBS
 from source_iterable.errors import TRIES, TooMuchError, failure
 from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
-from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window
 
 SETTLED = "settled"
-# Windows that ended so long ago may be exported by a job, which takes its time.
-SETTLED_FOR_JOBS = timedelta(days=1)
-READINGS = 3  # how often a window with a malformed line is read
+WIDTH = "width"
+# A body that is not complete after so many seconds is too much: the platform wants a sign of life now and then.
+DOWNLOAD_SECONDS = 20 * 60.0
+MOST_SECONDS = 366 * 86400
 
 
 class ExportStream(StatefulStream, AheadStream, ABC):
@@ -59,8 +61,15 @@ class ExportStream(StatefulStream, AheadStream, ABC):
 
     @property
     def state_keys(self) -> Sequence[str]:
-        """`{cursor_field: end of the last window delivered whole, "settled": ...}`."""
-        return [*super().state_keys, SETTLED]
+        """`{cursor_field: end of the last window delivered whole, "settled": ..., "width": ...}`.
+
+        The width, in seconds, is there while Iterable cannot deliver windows as wide as the settings ask for.
+        """
+        return [*super().state_keys, SETTLED, WIDTH]
+
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Updates come before first syncs, which take longer."""
+        return Turn.FIRST_SYNC if is_first_sync or self._is_full_refresh else Turn.UPDATE
 
     def plan(self, state: Mapping[str, Any]) -> plans.WindowPlan:
         """The windows from ``state`` to the present.
@@ -71,7 +80,17 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         self._span = span = self.span(state)
         ends_open = self.ends_open and self._is_full_refresh and span is not None and not self.config.end_date
         last = self.open_window if ends_open else None
-        return plans.WindowPlan(self.name, self.endpoint, span, Width(self.config.window), self.download, last)
+        self._width = Width(self.config.window, current=self._saved_width(state))
+        return plans.WindowPlan(
+            self.name,
+            self.endpoint,
+            span,
+            self._width,
+            self.download,
+            last,
+            fetch_by_job=self.download_by_job if self.jobs is not None else None,
+            directly=not self._only_jobs,
+        )
 
     def span(self, state: Mapping[str, Any]) -> Window | None:
         """From where to where this sync reads; None for nothing.
@@ -104,6 +123,9 @@ class ExportStream(StatefulStream, AheadStream, ABC):
     ) -> Iterator[Slice]:
         """The windows, each when it was downloaded whole."""
         for piece in self.prefetched():
+            if piece is None:
+                yield HEARTBEAT
+                continue
             self.progress.span = self._span
             yield {"window": str(piece.what), "piece": piece}
 
@@ -115,7 +137,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of one downloaded window; the state moves when the last one has left."""
-        if stream_slice is None:
+        if not stream_slice:
             return
         piece: plans.Slice[Window] = stream_slice["piece"]
         window, spool = piece.what, piece.body
@@ -165,14 +187,14 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         return None
 
     def download(self, window: Window, tries: int, reserve: Reserve) -> Spool:
-        """The rows of ``window``, whole; called on a thread of the prefetcher.
+        """The rows of ``window``, whole, from a direct request; called on a thread of the prefetcher.
 
         Raises:
             TooMuchError: If the server could not deliver it, met ``tries`` times.
             AirbyteTracedException: If asking for less would not help.
         """
         try:
-            return self._download(window, tries, reserve)
+            return self._readable(self._directly(window, tries, reserve), window)
         except TooMuchError as error:
             if window.is_least:  # larger than all the room on disk
                 raise failure(
@@ -185,33 +207,21 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             self.logger.info("%s: %s could not be delivered at once: %s. Asking for less.", self.name, window, error)
             raise
 
-    def _download(self, window: Window, tries: int, reserve: Reserve) -> Spool:
-        for reading in range(1, READINGS + 1):
-            by_job = reading == 1 or self.config.export_method == JOBS
-            spool = (self._by_job(window, reserve) if by_job else None) or self._directly(window, tries, reserve)
-            if spool.malformed is None and not (spool.is_doubtful and reading == 1):
-                break
-            if reading < READINGS:
-                spool.close()
-                reserve(-spool.size)
-        if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
-            spool.close()
-            raise refusal
-        return spool
+    def download_by_job(self, window: Window, reserve: Reserve) -> Spool:
+        """The rows of ``window``, whole, from an export job; called on a thread of the prefetcher.
 
-    def _by_job(self, window: Window, reserve: Reserve) -> Spool | None:
-        """The rows of ``window`` from an export job, if one is called for and to be had."""
-        automatic = self.config.export_method == AUTOMATIC
-        is_settled = window.end <= self.api.clock.fixed() - SETTLED_FOR_JOBS
-        if self.jobs is None or (automatic and not is_settled):
-            return None
+        Raises:
+            JobsUnavailableError: If no job can deliver it and it may be requested directly.
+            TooMuchError: If it is too much for one job.
+            AirbyteTracedException: A config_error if no job can deliver it and there is no other way.
+        """
         try:
-            return self.jobs.export(Wanted(self.name, self.data_type, window, self.attempts), reserve)
+            spool = self._from_job(window, reserve)
         except (NoJobError, TooMuchError) as error:
             if isinstance(error, TooMuchError) and not window.is_least:
                 raise
-            if automatic:
-                return None
+            if not self._only_jobs:
+                raise plans.JobsUnavailableError(str(error)) from error
             raise failure(
                 self.name,
                 f"the export of {window} could not be made by a job: {error}. The setting 'export_method' asks for "
@@ -219,6 +229,30 @@ class ExportStream(StatefulStream, AheadStream, ABC):
                 str(error),
                 FailureType.config_error,
             ) from error
+        return self._readable(spool, window)
+
+    @property
+    def _only_jobs(self) -> bool:
+        return self.config.export_method == JOBS
+
+    def _from_job(self, window: Window, reserve: Reserve) -> Spool:
+        if self.jobs is None:
+            raise NoJobError("there are no export jobs")
+        wanted = Wanted(self.name, self.data_type, window, self.attempts)
+        spool = self.jobs.export(wanted, reserve)
+        if spool.malformed is None:
+            return spool
+        spool.close()  # its file holds such a line, but another export may show it as it should be
+        reserve(-spool.size)
+        if not self._only_jobs:
+            raise NoJobError("a line of a file is not JSON")
+        return self.jobs.export(wanted, reserve)
+
+    def _readable(self, spool: Spool, window: Window) -> Spool:
+        if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
+            spool.close()
+            raise refusal
+        return spool
 
     def _directly(self, window: Window, tries: int, reserve: Reserve) -> Spool:
         params = {
@@ -230,7 +264,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             f"the export of {window}",
             tries=TRIES if window.is_least else tries,
             give_up=None if window.is_least else TooMuchError,
-            receive=lambda response: Spool.receive(response, check=check, grow=reserve),
+            receive=lambda response: Spool.receive(response, check=check, grow=_in_time(reserve, window)),
         )
         spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
         return spool
@@ -253,10 +287,20 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         now = self.api.clock.fixed()
         end = min(window.end, now)
         reached = min(end, now - self.config.lookback)
+        narrowed = self._width.current < self.config.window
         return {
             self.cursor_field: timestamps.formatted(end),
             SETTLED: timestamps.formatted(max(reached, settled) if settled else reached),
+            **({WIDTH: int(self._width.current.total_seconds())} if narrowed else {}),
         }
+
+    @staticmethod
+    def _saved_width(state: Mapping[str, Any]) -> timedelta | None:
+        """The width that Iterable could deliver at last; None where that is not saved, or not a number of seconds."""
+        seconds = state.get(WIDTH)
+        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
+            return None
+        return timedelta(seconds=min(seconds, MOST_SECONDS))
 
     def _saved(self, state: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
         """The settled moment and the cursor of ``state``; a state without the former, from elsewhere, is given one."""
@@ -273,3 +317,15 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             return timestamps.moment(state[key])
         except ValueError:
             raise self.unreadable_state(f"no moment under '{key}'") from None
+
+
+def _in_time(reserve: Reserve, window: Window) -> Reserve:
+    """``reserve``, but for a window that can be cut only until its download has taken too long."""
+    ends = time.monotonic() + DOWNLOAD_SECONDS
+
+    def in_time(size: int) -> None:
+        if time.monotonic() > ends and not window.is_least:
+            raise TooMuchError(f"it was not complete after {DOWNLOAD_SECONDS / 60:.0f} minutes")
+        reserve(size)
+
+    return in_time

@@ -16,10 +16,8 @@ from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
-from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.base import AheadStream, Slice, Turn
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
-
-DOUBTS = 2  # how often an answer of nothing at all must come before it is believed
 
 
 class ListUsers(AheadStream):
@@ -29,6 +27,10 @@ class ListUsers(AheadStream):
     primary_key = ["email", "listId"]  # noqa: RUF012 - the CDK's property is replaced
     # In projects that do not identify people by address, two members may share one: their ids are asked for.
     _params: Mapping[str, str] = {}
+
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Last: nothing takes longer."""
+        return Turn.MEMBERS
 
     def plan(self, state: Mapping[str, Any]) -> plans.ListPlan[int]:
         """All lists of the project."""
@@ -69,7 +71,7 @@ class ListUsers(AheadStream):
     ) -> Iterator[Slice]:
         """The lists, each when it was downloaded whole."""
         skipped: list[Skipped] = []
-        for number, piece in enumerate(self.prefetched(), start=1):
+        for number, piece in enumerate(filter(None, self.prefetched()), start=1):
             if isinstance(piece.body, Skipped):
                 skipped.append(piece.body)
                 self.progress.remark(f"list {piece.what} skipped: {piece.body.reason}")
@@ -123,10 +125,7 @@ class ListUsers(AheadStream):
         )
         params = {"listId": list_id, **self._params}
         try:
-            for _ in range(DOUBTS):
-                spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
-                if not spool.is_doubtful:
-                    break
+            spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
         except Rejected as rejected:
             return Skipped(f"Iterable answers {rejected.answer}, also when asked again")
         except TooMuchError as error:

@@ -15,7 +15,7 @@ from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 from source_iterable.api import Api
 from source_iterable.clock import TOLERANCE
 from source_iterable.config import Config
-from source_iterable.errors import Rejected, permission_error
+from source_iterable.errors import MissingEndpointError, Rejected, permission_error
 from source_iterable.rows import Row, as_text
 from source_iterable.streams import campaign_states
 from source_iterable.streams.base import IterableStream, Slice
@@ -246,15 +246,28 @@ class TemplateContent(Templates):
         None: "templates/embedded/get",
     }
 
+    _has_embedded = True
+
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
         """The content of a template in its default language; what the listing tells of it comes first."""
         medium = added["messageMedium"]
+        if medium is None and not self._has_embedded:
+            return
         path = self.PATHS[medium]
         # What no medium lists is asked for as an embedded one, on the chance: any refusal means that it is none.
         rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
         attempts = self.attempts("the content of a template", rejects=rejects)
         try:
             response = self.api.get(path, {"templateId": row["templateId"]}, attempts, self.name)
+        except MissingEndpointError:
+            if medium is not None:
+                raise
+            self._has_embedded = False
+            self.progress.remark(
+                f"templates that are of no listed medium are left out: Iterable's {self.api.data_center} does not have "
+                f"the endpoint {path}"
+            )
+            return
         except Rejected as rejected:
             if medium is not None:
                 self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")

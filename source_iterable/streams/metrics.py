@@ -20,7 +20,7 @@ from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool, UnusableBodyError
-from source_iterable.streams.base import AheadStream, Slice
+from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.listings import Campaigns
 from source_iterable.streams.paged import moment
 from source_iterable.tabular import header, table
@@ -118,6 +118,9 @@ class MetricsStream(AheadStream, ABC):
         """The batches, each when it was downloaded whole; those of one day together."""
         answers: list[_Answer] = []
         for number, piece in enumerate(self.prefetched(), start=1):
+            if piece is None:
+                yield HEARTBEAT
+                continue
             answers.append(self._answer(piece))
             if piece.what.ends:
                 yield {"batches": number, "answers": answers}
@@ -144,7 +147,7 @@ class MetricsStream(AheadStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of downloaded batches."""
-        if stream_slice is None:
+        if not stream_slice:
             return
         answers: Sequence[_Answer] = stream_slice["answers"]
         before = self.progress.rows
@@ -199,6 +202,10 @@ class MetricsStream(AheadStream, ABC):
 
 class LifetimeMetrics(MetricsStream, ABC):
     """Metrics over whole lives: every batch is known once the ids are."""
+
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Late: an attempt that is cut short begins anew."""
+        return Turn.NOT_RESUMABLE
 
     @abstractmethod
     def listing(self) -> Sequence[Batch]:

@@ -15,7 +15,7 @@ from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
-from source_iterable.streams.base import Slice
+from source_iterable.streams.base import Slice, Turn
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
 from source_iterable.streams.paged import moment
 from source_iterable.streams.state import BeginsAnew
@@ -41,6 +41,10 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
     def state_keys(self) -> Sequence[str]:
         """`{"date": the last day that was read, "settled": the day to go on from}`."""
         return [*super().state_keys, "settled"]
+
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Behind the events: a first sync may take hours, and can be resumed."""
+        return Turn.METRICS
 
     def plan(self, state: Mapping[str, Any]) -> ActivityPlan:
         """The days from ``state`` to the present.
@@ -105,7 +109,7 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
     ) -> Iterable[StreamData]:
         """The records of one day, or none of a span without metrics; the state moves when the last one has left."""
         yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
-        if stream_slice is not None:
+        if stream_slice:
             self._state = self._state_after(stream_slice["answers"][0].batch.days.last)
 
     def share_done(self, stream_slice: Slice) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from source_iterable.config import Config
 from source_iterable.errors import disk_error, failure
 from source_iterable.rows import Row, dump, parse
 from source_iterable.spool import Spool
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import IterableStream, Slice, Turn
 from source_iterable.streams.state import BeginsAnew
 from source_iterable.streams.totals import Listed, Tally, named, total_of
 
@@ -65,6 +65,10 @@ class PagedListing(IterableStream):
         self._empty = 0
         self._total: int | None = None
         self.in_doubt = False
+
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Early; later where something is requested for each row."""
+        return Turn.DETAILS if self.asks_for_each else super().turn(is_first_sync=is_first_sync)
 
     def request_params(
         self,

@@ -15,6 +15,7 @@ def profile_fields(table: IterableStream) -> Mapping[str, str]:
 
     Raises:
         AirbyteTracedException: As `Attempts` tells; a config_error where the key may not ask.
+        MissingEndpointError: If the data center does not tell them to anybody.
     """
     response = table.api.get(FIELDS_PATH, {}, table.attempts("the list of profile fields"), table.name)
     fields = table.read_object(response).get("fields")

@@ -11,7 +11,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns
-from source_iterable.errors import failure
+from source_iterable.errors import MissingEndpointError, failure
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.export import ExportStream
@@ -49,9 +49,17 @@ class Users(ExportStream):
 
     @cached_property
     def fields(self) -> Mapping[str, str]:
-        """The project's profile fields and their types; none, with a warning, where the key may not ask."""
+        """The project's profile fields and their types; none, with a warning, where they cannot be requested."""
         try:
             return profile_fields(self)
+        except MissingEndpointError:
+            self.logger.warning(
+                "%s: Iterable's %s does not have the endpoint for the project's profile fields (%s): only the "
+                "documented columns are offered, the project's own fields arrive in dataFields. Check the data center "
+                "(region).",
+                self.name, self.api.data_center, FIELDS_PATH,
+            )  # fmt: skip
+            return {}
         except AirbyteTracedException as error:
             if error.failure_type is not FailureType.config_error or self.api.key_refusal:
                 raise

@@ -1,0 +1,119 @@
+"""An answer that is not a 200: its status, Iterable's code and text, and whose answer it is."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from html import unescape
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+
+MAX_BODY_BYTES = 64_000
+MAX_QUOTE = 500
+
+_ADDRESS = re.compile(r"[^\s\"<>,;:@]+@[^\s\"<>,;:@]+")
+_CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
+_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
+_NO_SUCH_ROUTE = "action not found"
+# What stands in a path in place of a name or a number of the project's own.
+_OWN_NAMES = (
+    (re.compile(r"(?<=/)\d+(?=/|$)"), "{id}"),
+    (re.compile(r"^catalogs/[^/]+"), "catalogs/{name}"),
+    (re.compile(r"^metadata/[^/]+/.+"), "metadata/{table}/{key}"),
+    (re.compile(r"^metadata/[^/{]+$"), "metadata/{table}"),
+)
+_UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
+
+
+class ErrorResponse:
+    """An answer, as a rule an error: its status, and Iterable's code and text, from the first 64 kB of its body."""
+
+    def __init__(self, response: requests.Response) -> None:
+        """Read the beginning of the body, and close ``response``."""
+        self.status = response.status_code
+        self.code = ""
+        self.text = ""
+        self.body = body = _bounded_body(response)
+        self._url = str(response.url or "")
+        try:
+            parsed = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            parsed = None
+        if isinstance(parsed, dict):
+            code = str(parsed.get("code") or "")
+            self.code, self.text = code if _CODE.fullmatch(code) else "", str(parsed.get("msg") or "")
+        else:
+            self.text = body.decode("utf-8", "replace")
+
+    def __str__(self) -> str:
+        """`HTTP 400 BadParams`."""
+        return f"HTTP {self.status} {self.code}".rstrip()
+
+    @property
+    def detail(self) -> str:
+        """The answer with Iterable's text, people's addresses masked, for internal messages."""
+        return f"{self}: {masked(self.text)}"
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint that was requested, without the project's own names and numbers: `catalogs/{name}/items`."""
+        path = urlsplit(self._url).path.partition("/api/")[2]
+        for own, placeholder in _OWN_NAMES:
+            path = own.sub(placeholder, path)
+        return path
+
+    @property
+    def is_of_no_endpoint(self) -> bool:
+        """Whether it is Iterable's own answer to a path that it does not know: an HTML page titled "Action not found".
+
+        Every other HTML page is a proxy's or a login page's.
+        """
+        if self.status != requests.codes.not_found or not self.endpoint or not _MARKUP.match(self.body):
+            return False
+        title = _TITLE.search(self.text)
+        return title is not None and " ".join(unescape(title[1]).split()).lower() == _NO_SUCH_ROUTE
+
+
+def is_web_page(response: requests.Response) -> bool:
+    """Whether an answer is HTML: so answer proxies and login pages, and Iterable where it does not know the path."""
+    return str(response.headers.get("Content-Type", "")).strip().lower().startswith("text/html")
+
+
+def masked(text: str) -> str:
+    """``text`` without people's e-mail addresses, cut to a length fit for a log."""
+    return _ADDRESS.sub("***@***", text[: 4 * MAX_QUOTE])[:MAX_QUOTE]
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """The seconds that the answer asks to wait (`Retry-After`, a number or a date); None if it does not say."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except _UNREADABLE_DATE:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=timezone.utc)
+    try:
+        now = parsedate_to_datetime(response.headers.get("Date", ""))
+    except _UNREADABLE_DATE:
+        now = datetime.fromtimestamp(time.time(), timezone.utc)
+    if now.tzinfo is None:
+        now = now.replace(tzinfo=timezone.utc)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _bounded_body(response: requests.Response) -> bytes:
+    try:
+        body: bytes = response.raw.read(MAX_BODY_BYTES, decode_content=True) or b""
+    except Exception:
+        body = b""
+    finally:
+        response.close()
+    return body
