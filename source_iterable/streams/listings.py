@@ -125,6 +125,11 @@ class Campaigns(ChangingListing):
         self._known: dict[int, str] = {}  # what the destination has of campaigns that this listing did not show yet
         self._states: dict[int, str] = {}
 
+    @property
+    def state_keys(self) -> Sequence[str]:
+        """The cursor, and the states of campaigns."""
+        return [*super().state_keys, self.STATES]
+
     def saved(self) -> datetime | None:
         """Since when what changed is wanted; takes the saved states of campaigns as well."""
         try:
