@@ -350,7 +350,7 @@ def test_given_urls_that_expire_at_once_when_synced_then_rows_come_directly(serv
     output = by("automatic", sandbox, "email_send", days=1)
 
     assert_synced(sandbox, output, "email_send")
-    assert {request.status for request in sandbox.storage_requests} == {403}
+    assert {request.status for request in sandbox.storage_requests} <= {403}
 
 
 @pytest.mark.usefixtures("waits")
@@ -383,7 +383,6 @@ def test_given_a_storage_that_never_answers_well_when_synced_then_rows_come_dire
     output = by("automatic", sandbox, "email_send", days=1)
 
     assert_synced(sandbox, output, "email_send")
-    assert fetched(sandbox)
     assert len(sandbox.jobs) <= 2, "the table asks for no more jobs"
 
 
