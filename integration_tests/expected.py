@@ -293,7 +293,7 @@ def event_id(data_type: str, row: Row) -> str:
         row = {"_id": str(own)}
     sender_names_fields = data_type in {"purchase", "customEvent", "emailSubscribe"}
     left_out = {"itblInternal"} if sender_names_fields else {"itblInternal", *DERIVED}
-    covered = {name: value for name, value in row.items() if value is not None and name.split(".")[0] not in left_out}
+    covered = _filled({name: value for name, value in row.items() if name.split(".")[0] not in left_out})
     leaves = _leaves(covered)
     form: Any = dict(leaves)
     if len(form) < len(leaves):  # a dotted name that stands twice: the row as it is
@@ -303,22 +303,20 @@ def event_id(data_type: str, row: Row) -> str:
 
 
 def _leaves(nested: Row, prefix: str = "") -> list[tuple[str, Any]]:
-    """Names and values; those of nested objects with dotted names, without nulls."""
+    """Names and values; those of nested objects with dotted names."""
     leaves: list[tuple[str, Any]] = []
     for name, value in nested.items():
-        if isinstance(value, dict) and value:
-            leaves += _leaves(value, f"{prefix}{name}.")
-        elif value is not None:
-            leaves.append((f"{prefix}{name}", _without_nulls(value)))
+        leaves += _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
     return leaves
 
 
-def _without_nulls(value: Any) -> Any:
-    """A value; objects inside arrays stay nested, and lose their nulls."""
+def _filled(value: Any) -> Any:
+    """A value whose objects, at any depth, hold no null, no empty list and no empty object."""
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_filled(item) for item in value]
     if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+        filled = {name: _filled(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in filled.items() if inner is not None and inner not in ([], {})}
     return value
 
 

@@ -516,22 +516,31 @@ def test_given_an_odd_row_when_synced_then_nothing_of_it_is_lost(
     assert {name: value for name, value in record.items() if value is not None} == wanted
 
 
-@pytest.mark.parametrize("levels", [300, 490])
 def test_given_deep_rows_and_lone_surrogates_when_read_by_the_process_then_they_are_written_whole(
-    sandbox: Sandbox, levels: int
+    sandbox: Sandbox,
 ) -> None:
-    deep = '{"x":' * levels + "[]" + "}" * levels
-    for line in (f'{{"url":"deep","deep":{deep}}}', '{"url":"a\\ud83db","more":"\\udc00"}'):
+    """The row itself is a level; more than 500 are documented as malformed."""
+    deep = {
+        f"{levels} {begin}": begin * times + "1" + end * times
+        for levels in (300, 472, 490, 500)
+        for begin, end in (('{"x":', "}"), ("[", "]"), ('[{"x":', "}]"))
+        for times in [(levels - 1) // len(end)]
+    }
+    too_deep = '{"deep":' + "[" * 500 + "]" * 500 + "}"
+    lines = [f'{{"url":{json.dumps(url)},"deep":{value}}}' for url, value in deep.items()]
+    for line in (*lines, '{"url":"a\\ud83db","more":"\\udc00"}', too_deep):
         sandbox.add_event("emailClick", line, at="2024-02-01T00:00:00Z")
     catalog = configured(discover(sandbox), ["email_click"])
 
     output = run(sandbox, "read", config=settings(sandbox), catalog=catalog)
 
     assert output.exit_code == 0
-    assert len(output.records("email_click")) == len(sandbox.truth("emailClick"))
-    records = {record["url"]: record.get("dataFields") for record in output.records("email_click") if "url" in record}
-    assert records["a\ud83db"] == {"more": "\udc00"}
-    assert records["deep"] == {"deep": json.loads(deep)}
+    arrived = output.records("email_click")
+    assert len(arrived) == len({record["event_id"] for record in arrived}) == len(sandbox.truth("emailClick"))
+    rest = {record.get("url"): record.get("dataFields") for record in arrived}
+    assert rest["a\ud83db"] == {"more": "\udc00"}
+    assert {url: rest[url] for url in deep} == {url: {"deep": json.loads(value)} for url, value in deep.items()}
+    assert rest[None] == {"unparsed": too_deep}
 
 
 @pytest.mark.parametrize("moment", ["2024-02-29T00:00:00Z", "2024-03-10T07:00:00Z", "2024-01-31T00:00:00Z"])

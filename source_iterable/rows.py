@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from source_iterable import json_text
 from source_iterable.timestamps import is_bare_date, rfc3339
 
 REST = "dataFields"
@@ -123,10 +124,7 @@ def _float(text: str) -> float | str:
 
 def dump(row: Mapping[str, Any]) -> bytes:
     """``row`` as a line that `parse` reads back."""
-    try:
-        return orjson.dumps(row)
-    except TypeError:  # a lone surrogate
-        return json.dumps(row).encode()
+    return json_text.dumps(row)
 
 
 def as_text(value: Any) -> str:
