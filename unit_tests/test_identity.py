@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.identity import LEFT_OUT, event_id, line_id
-from source_iterable.rows import DEEPEST, parse
+from source_iterable.json_lines import DEEPEST, parse
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_event_ids.json").read_text("utf-8"))
 
