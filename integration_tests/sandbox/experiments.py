@@ -116,7 +116,7 @@ def experiment(people: People, number: int, start: int, end: int) -> Row:
         },
         "variants": _variants(number, status, created),
     }
-    if number % 6 == 4:
+    if number % 6 in {0, 4}:
         row["campaignId"] = FIRST_CAMPAIGN + number % 40 * CAMPAIGN_STEP
     if status not in {"draft", "ready"}:
         row["startDate"] = created + 3_600_000
