@@ -43,6 +43,18 @@ def parse(line: bytes) -> Row:
     Raises:
         MalformedLineError: If the line is no JSON object, or nests deeper than 500 levels.
     """
+    row = _parsed(line)
+    if _may_be_too_deep(line) and _is_too_deep(row):
+        raise MalformedLineError("nested too deep")
+    return row
+
+
+def undump(line: bytes) -> Row:
+    """The row that `dump` wrote: a level or two may have been put around what Iterable sent."""
+    return _parsed(line)
+
+
+def _parsed(line: bytes) -> Row:
     try:
         if _LONG_RUN in line.translate(_DIGITS) and _LONG_NUMBER.search(line):
             row = _exactly(line)
@@ -55,8 +67,6 @@ def parse(line: bytes) -> Row:
         raise MalformedLineError("no JSON") from error
     if row.__class__ is not dict:
         raise MalformedLineError("no JSON object")
-    if _may_be_too_deep(line) and _is_too_deep(row):
-        raise MalformedLineError("nested too deep")
     return row
 
 
@@ -110,7 +120,7 @@ def _float(text: str) -> float | str:
 
 
 def dump(row: Mapping[str, Any]) -> bytes:
-    """``row`` as a line that `parse` reads back."""
+    """``row`` as a line that `undump` reads back."""
     return json_text.dumps(row)
 
 
