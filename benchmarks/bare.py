@@ -76,7 +76,7 @@ def fitted(schema: dict[str, Any], table: str) -> Columns:
     """The columns of ``table`` as the catalog has them, and as the connector makes them."""
     own, selected = columns.properties(table), schema["properties"]
     known = selected.get(REST, {}).get(KNOWN, ())
-    return Columns({name: own.get(name, column) for name, column in selected.items()}, known)
+    return Columns(selected, known, own, lists_as_text=table == "users")
 
 
 def export(

@@ -25,7 +25,7 @@ CUSTOM = {
     "offers_intro_apr": "VARCHAR",
     "orders": "JSON",
     "preferences_maxperweek": "BIGINT",
-    "tags": "JSON",
+    "tags": "VARCHAR",
 }
 """Profile fields of the sandbox's project, with DuckDB's types."""
 

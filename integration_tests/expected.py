@@ -118,6 +118,12 @@ ADDED_TO = {
 }
 """The columns that the connector adds; a sent field of such a name goes into `dataFields`."""
 
+FIELD_BY_FIELD = ("devices.", "phoneNumberDetails.", "shoppingCartItems.")
+"""What may come as a list for each field; a single value is a list of one."""
+
+OBJECTS_OR_TEXTS = {"profile", "itblDS.predictiveGoals"}
+"""Text columns of `users` that hold the JSON of an object, where Iterable sends one."""
+
 DERIVED = {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
 LEAST, MOST = -(2**63), 2**63 - 1
 
@@ -141,7 +147,7 @@ def record(table: str, row: Row, schema: Mapping[str, Any]) -> Record:
         added = {"event_id": event_id(TRUTH_OF[table], sent)}
     own = {name: column for name, column in properties.items() if name not in ADDED_TO.get(table, {"dataFields"})}
     known = properties.get("dataFields", {}).get("x-columns", [])
-    columns = _Columns(own, deselected=set(known) - set(properties))
+    columns = _Columns(own, deselected=set(known) - set(properties), lists_are_texts=table == "users")
     cells, rest = columns.cells(sent)
     if rest and "dataFields" in properties:
         cells["dataFields"] = rest
@@ -155,9 +161,10 @@ def _selected(cells: Record, properties: Mapping[str, Any]) -> Record:
 class _Columns:
     """The columns that take what Iterable sends."""
 
-    def __init__(self, columns: Mapping[str, Any], deselected: set[str]) -> None:
+    def __init__(self, columns: Mapping[str, Any], deselected: set[str], *, lists_are_texts: bool) -> None:
         self._columns = columns
         self._deselected = deselected
+        self._lists_are_texts = lists_are_texts
 
     def cells(self, sent: Row) -> tuple[Record, Record]:
         """What goes into columns, and what goes into `dataFields`."""
@@ -194,14 +201,25 @@ class _Columns:
         return left
 
     def _put(self, name: str, value: Any, cells: Record, rest: Record, rest_name: str) -> None:
+        column, shown = self._columns[name], value
+        if self._lists_are_texts and "string" in column["type"] and "format" not in column:
+            texts = (list, dict) if name in OBJECTS_OR_TEXTS else list
+            shown = compact(value) if isinstance(value, texts) else value
+        if "array" in column["type"] and name.startswith(FIELD_BY_FIELD) and not isinstance(value, list):
+            shown = value if value is None else [value]
         try:
-            cells[name] = None if value is None else typed(value, self._columns[name], name)
+            cells[name] = None if shown is None else typed(shown, column, name)
         except UnfitError:
             cells[name] = None
             rest[rest_name] = value
 
     def _has_below(self, name: str) -> bool:
         return any(other.startswith(f"{name}.") for other in {*self._columns, *self._deselected})
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class UnfitError(ValueError):
@@ -293,7 +311,7 @@ def event_id(data_type: str, row: Row) -> str:
         row = {"_id": str(own)}
     sender_names_fields = data_type in {"purchase", "customEvent", "emailSubscribe"}
     left_out = {"itblInternal"} if sender_names_fields else {"itblInternal", *DERIVED}
-    covered = {name: value for name, value in row.items() if value is not None and name.split(".")[0] not in left_out}
+    covered = _filled({name: value for name, value in row.items() if name.split(".")[0] not in left_out})
     leaves = _leaves(covered)
     form: Any = dict(leaves)
     if len(form) < len(leaves):  # a dotted name that stands twice: the row as it is
@@ -303,22 +321,20 @@ def event_id(data_type: str, row: Row) -> str:
 
 
 def _leaves(nested: Row, prefix: str = "") -> list[tuple[str, Any]]:
-    """Names and values; those of nested objects with dotted names, without nulls."""
+    """Names and values; those of nested objects with dotted names."""
     leaves: list[tuple[str, Any]] = []
     for name, value in nested.items():
-        if isinstance(value, dict) and value:
-            leaves += _leaves(value, f"{prefix}{name}.")
-        elif value is not None:
-            leaves.append((f"{prefix}{name}", _without_nulls(value)))
+        leaves += _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
     return leaves
 
 
-def _without_nulls(value: Any) -> Any:
-    """A value; objects inside arrays stay nested, and lose their nulls."""
+def _filled(value: Any) -> Any:
+    """A value whose objects, at any depth, hold no null, no empty list and no empty object."""
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_filled(item) for item in value]
     if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+        filled = {name: _filled(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in filled.items() if inner is not None and inner not in ([], {})}
     return value
 
 

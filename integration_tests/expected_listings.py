@@ -57,8 +57,10 @@ def _labels(sandbox: Sandbox) -> Iterator[Record]:
 
 
 def _experiments(sandbox: Sandbox) -> Iterator[Record]:
-    full = {row["id"]: row for row in sandbox.rows("experiment_details")}
-    return (row | full[row["id"]] for row in sandbox.rows("experiments"))
+    for full in sandbox.rows("experiment_details"):
+        campaign = full.get("campaignId") or full["meta"]["campaignId"]
+        (listed,) = [row for row in sandbox.rows("experiments") if row["id"] == full["id"]]
+        yield listed | full | ({"campaignId": campaign} if campaign else {})
 
 
 def _template_content(sandbox: Sandbox) -> Iterator[Record]:
@@ -84,15 +86,22 @@ def column(title: str) -> str:
 
 
 def _measured(cells: Mapping[str, Any], schema: Mapping[str, Any]) -> Record:
-    """The record of a row of CSV: numbers where the column is for numbers and the cell is one, else text."""
+    """The record of a row of CSV: numbers where the column is for numbers, or unknown, and the cell is one."""
     columns = schema["properties"]
     row: Record = {}
     for title, cell in cells.items():
         if title and cell:
             name = column(title)
-            row[name] = _number(cell, columns[name]["type"]) if name in columns else cell
+            row[name] = _number(cell, columns[name]["type"] if name in columns else _spelled(cell))
     surplus = [cell for cell in cells.get("", []) if cell]
     return _fitted(row | ({BEYOND: surplus} if surplus else {}), schema)
+
+
+def _spelled(cell: str) -> list[str]:
+    """The type of a number that a column of its own would have; that of any other is text."""
+    if str(int(cell) if cell.lstrip("-").isdecimal() else "") == cell:
+        return ["integer"]
+    return ["number"] if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+", cell) else ["string"]
 
 
 def _number(cell: str, types: list[str]) -> Any:

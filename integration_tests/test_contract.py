@@ -116,8 +116,6 @@ NO_COLUMN = {
     "CampaignsResponse.nextPageUrl": FOLLOWED,
     "CampaignsResponse.previousPageUrl": FOLLOWED,
     "CampaignsResponse.totalCampaignsCount": COUNTED,
-    "ApiEmbeddedTemplateModel.body": "in dataFields",
-    "ApiEmbeddedTemplateModel.placementId": "in dataFields",
     "ExperimentMetricsResponse": "the answer is CSV, whose titles are the columns of experiment_metrics",
     "GetCatalogItemsResponse.nextPageUrl": FOLLOWED,
     "GetCatalogItemsResponse.previousPageUrl": FOLLOWED,

@@ -153,6 +153,31 @@ def test_given_a_project_when_synced_then_exactly_its_rows(synced: Synced, table
     assert_exact(without_nulls(arrived), synced.then[table], table)
 
 
+def test_given_an_experiment_of_500_levels_when_synced_then_it_is_whole(sandbox: Sandbox) -> None:
+    """That it is kept on disk meanwhile, and what has no column in `dataFields`, adds levels that do not count."""
+    first = sandbox.truth("experiment_details")[0]["id"]
+    deep = "[" * 499 + "]" * 499
+    body = f'{{"id":{first},"deep":{deep}}}'
+    sandbox.faults.add(Fault(kind="status", status=200, endpoint=f"experiments/{first}", body=body, **EVER))
+
+    records = {record["id"]: record for record in sync(sandbox, "experiments").records("experiments")}
+
+    assert json.dumps(records[first]["dataFields"]["deep"]) == deep
+
+
+def test_given_experiments_when_synced_then_each_tells_its_campaign_at_the_top(sandbox: Sandbox) -> None:
+    details = sandbox.truth("experiment_details")
+    shown = {row["id"]: row.get("campaignId") or row["meta"]["campaignId"] for row in details}
+
+    records = sync(sandbox, "experiments").records("experiments")
+
+    assert {record["id"]: record.get("campaignId") for record in records} == shown
+    assert any(row["meta"]["campaignId"] is None and "campaignId" in row for row in details)
+    assert any(row["meta"]["campaignId"] and "campaignId" not in row for row in details)
+    assert None in shown.values()
+    assert not any("campaignId" in (record.get("dataFields") or {}) for record in records)
+
+
 @pytest.mark.parametrize("table", ["campaign_metrics", "campaign_metrics_daily", "experiment_metrics"])
 def test_given_campaigns_of_several_media_when_synced_then_a_record_tells_nothing_of_other_media(
     synced: Synced, table: str

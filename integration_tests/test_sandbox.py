@@ -218,7 +218,7 @@ def test_profiles_have_the_fields_that_are_declared_and_one_that_is_not(sandbox:
 
     assert {"Industry", "industry", "Favorite Color"} <= fields.keys()
     assert set(fields.values()) == {
-        "string", "long", "double", "boolean", "date", "object", "nested", "array", "geo_location",
+        "string", "long", "double", "boolean", "date", "object", "nested", "geo_location",
     }  # fmt: skip
     assert "legacyScore" in sent - fields.keys()
     assert not {name for name in fields.keys() - sent if "." not in name}

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from source_iterable.rows import KNOWN, REST, destination_name
+from source_iterable.rows import IN_TWO_SHAPES, KNOWN, REST, destination_name
 
 Schema = Mapping[str, Any]
 
@@ -18,7 +18,12 @@ MOMENT: Schema = {
     "format": "date-time",
     "airbyte_type": "timestamp_with_timezone",
 }
-# The types that users/getFields tells, as JSON schema has them.
+OBJECTS: Schema = {
+    "type": ["null", "array"],
+    "items": {"type": ["null", "object"], "additionalProperties": True},
+}
+# The types that users/getFields tells, as JSON schema has them. Of a field that holds lists it tells the type of the
+# elements; `array` is named by an older help article alone.
 PROFILE_TYPES: Mapping[str, Schema] = {
     "string": {"type": ["null", "string"]},
     "long": {"type": ["null", "integer"]},
@@ -27,10 +32,7 @@ PROFILE_TYPES: Mapping[str, Schema] = {
     "date": MOMENT,
     "object": {"type": ["null", "object"], "additionalProperties": True},
     "geo_location": {"type": ["null", "object"], "additionalProperties": True},
-    "nested": {
-        "type": ["null", "array"],
-        "items": {"type": ["null", "object"], "additionalProperties": True},
-    },
+    "nested": OBJECTS,
     "array": {"type": ["null", "array"], "items": {}},
 }
 
@@ -72,25 +74,36 @@ def profile_columns(fields: Mapping[str, str], fixed: Collection[str]) -> dict[s
     A destination lower-cases names and replaces what is no letter or digit: fields that it would take for
     the same column, or for one of the ``fixed``, get none and stay in `dataFields`. An object whose fields
     are told one by one (`address`, `address.city`) is declared by those alone; the fields inside an array
-    of objects, a location or a fixed column are part of that column. A type that Iterable adds
-    later stays in `dataFields` as well.
+    of objects or a location are part of that column. What Iterable sends in one of two shapes (`devices`) has
+    columns for both. A type that Iterable adds later stays in `dataFields` as well.
     """
     taken = {destination_name(name) for name in fixed}
     parents = {name[:at] for name in fields for at, character in enumerate(name) if character == "."}
-    whole = {name for name, kind in fields.items() if kind in {"nested", "array", "geo_location"}} | {*fixed}
-    wanted = [
-        name
+    whole = {name for name, kind in fields.items() if kind in {"nested", "array", "geo_location"}} - IN_TWO_SHAPES
+    wanted = {
+        name: _profile_column(name, kind)
         for name, kind in fields.items()
         if kind in PROFILE_TYPES
-        and not (kind == "object" and name in parents)
+        and (name in IN_TWO_SHAPES or not (kind == "object" and name in parents))
         and not any(name.startswith(f"{parent}.") for parent in whole)
-    ]
+    }
+    wanted |= {name: OBJECTS for name in IN_TWO_SHAPES & parents if name not in fields}
     counts = Counter(destination_name(name) for name in wanted)
     return {
-        name: {**PROFILE_TYPES[fields[name]], "description": "A profile field of this project."}
+        name: {**wanted[name], "description": "A profile field of this project."}
         for name in sorted(wanted)
         if counts[destination_name(name)] == 1 and destination_name(name) not in taken
     }
+
+
+def _profile_column(name: str, kind: str) -> Schema:
+    """The type of the column of a profile field, which Iterable tells as ``kind``."""
+    parent, dot, _ = name.partition(".")
+    if parent not in IN_TWO_SHAPES:
+        return PROFILE_TYPES[kind]
+    if dot and kind not in {"array", "nested"}:
+        return {"type": ["null", "array"], "items": PROFILE_TYPES[kind]}
+    return OBJECTS if kind == "object" else PROFILE_TYPES[kind]
 
 
 def _published(column: Schema) -> Schema:

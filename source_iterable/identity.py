@@ -2,10 +2,11 @@
 
 The id is a 128-bit BLAKE2b hash, in hex, of the data type, a line break and the row in a canonical form:
 UTF-8 JSON without spaces, keys sorted, nested objects flattened to dotted keys (those inside arrays stay
-nested), nulls left out. Fields that Iterable derives and may revise are left out too, but for rows whose fields
-the sender names, where `city` is the sender's. So the same row has the same id in any sync, window, machine or
-version. A row in which a dotted name stands twice, nested and flat, is hashed as it is: the list of its fields
-under one key.
+nested). Nulls, empty lists and empty objects are left out, since Iterable sends the same event with and without
+them; the elements of an array keep their places. Fields that Iterable derives and may revise are left out too, but
+for rows whose fields the sender names, where `city` is the sender's. So the same row has the same id in any sync,
+window, machine or version. A row in which a dotted name stands twice, nested and flat, is not flattened: the list of
+its fields is hashed, under one key.
 
 A purchase or custom event that carries `_id` is that `_id`, as text, and nothing else.
 
@@ -15,13 +16,12 @@ warehouse a new id.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Set
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-import orjson
+from source_iterable import json_text
 
 INTERNAL = frozenset({"itblInternal"})
 LEFT_OUT = INTERNAL | {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}
@@ -35,6 +35,7 @@ CARRY_OWN_ID = frozenset({"purchase", "customEvent"})
 CLASH = "\0clash"
 
 _BITS = 128
+_CONTAINERS = frozenset({dict, list})
 
 
 def event_id(data_type: str, row: Mapping[str, Any]) -> str:
@@ -58,46 +59,45 @@ def _first_part(name: str) -> str:
 
 def _canonical(row: Mapping[str, Any], left_out: Set[str]) -> Mapping[str, Any]:
     covered = {name: value for name, value in row.items() if value is not None and _first_part(name) not in left_out}
-    sent = list(covered.items())
-    for name, value in sent:
-        kind = value.__class__
-        if kind is list:
-            covered[name] = [_element(item) for item in value]
-        elif kind is dict:
-            del covered[name]
-            if not _flatten(name, value, covered):
-                return {CLASH: sorted([name, value] for name, value in sent)}
-    return covered
+    if not any(value.__class__ in _CONTAINERS for value in covered.values()):
+        return covered  # most rows are such
+    _prune(covered)
+    flat: dict[str, Any] = {}
+    pending: list[tuple[str, Any]] = list(covered.items())
+    while pending:
+        name, value = pending.pop()
+        if value.__class__ is dict:
+            pending += [(f"{name}.{key}", inner) for key, inner in value.items()]
+        elif name in flat:
+            return {CLASH: sorted([name, value] for name, value in covered.items())}
+        else:
+            flat[name] = value
+    return flat
 
 
-def _flatten(prefix: str, nested: Mapping[str, Any], into: dict[str, Any]) -> bool:
-    """Put the fields of ``nested`` under dotted names; tell whether none of these was taken."""
-    if not nested:
-        return into.setdefault(prefix, nested) is nested
-    for key, value in nested.items():
-        name = f"{prefix}.{key}"
-        if isinstance(value, dict):
-            if not _flatten(name, value, into):
-                return False
-        elif value is not None:
-            if name in into:
-                return False
-            into[name] = [_element(item) for item in value] if isinstance(value, list) else value
-    return True
+def _prune(row: dict[str, Any]) -> None:
+    """Copy what is nested in ``row``, and leave out nulls, empty lists and empty objects wherever an object holds them.
 
-
-def _element(item: Any) -> Any:
-    """An element of an array; an object among them keeps its fields, nested, without nulls."""
-    if isinstance(item, dict):
-        return {key: _element(value) for key, value in item.items() if value is not None}
-    if isinstance(item, list):
-        return [_element(inner) for inner in item]
-    return item
+    An object that holds nothing else is empty itself. The elements of a list keep their places, whatever they are.
+    It works with a list of what is left to do: a row may nest deeper than Python's stack allows.
+    """
+    containers: list[Any] = [row]
+    for container in containers:  # grows meanwhile
+        for at, inner in container.items() if container.__class__ is dict else enumerate(container):
+            if inner.__class__ is dict:
+                copy: Any = {key: item for key, item in inner.items() if item is not None}
+            elif inner.__class__ is list:
+                copy = [*inner]
+            else:
+                continue
+            container[at] = copy  # no key is new, so the iteration may go on
+            containers.append(copy)
+    for container in reversed(containers):  # what is inside first: it decides whether what is around it is empty
+        if container.__class__ is dict:
+            for name in [name for name, inner in container.items() if inner.__class__ in _CONTAINERS and not inner]:
+                del container[name]
 
 
 def _hash(data_type: str, canonical: Mapping[str, Any]) -> str:
-    try:
-        text = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # a lone surrogate, or nesting beyond what orjson writes
-        text = json.dumps(canonical, sort_keys=True, separators=(",", ":")).encode()
+    text = json_text.dumps(canonical, sort_keys=True)
     return blake2b(data_type.encode() + b"\n" + text, digest_size=_BITS // 8).hexdigest()

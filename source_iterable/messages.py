@@ -7,7 +7,6 @@ carries the finished lines.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 
 import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+
+from source_iterable import json_text
 
 BATCH_BYTES = 1 << 18
 
@@ -38,10 +39,7 @@ def batches(table: str, records: Iterable[dict[str, Any]]) -> Iterator[Batch]:
     parts: list[bytes] = []
     size = 0
     for record in records:
-        try:
-            data = orjson.dumps(record)
-        except TypeError:  # a lone surrogate: spelled as an escape
-            data = json.dumps(record).encode()
+        data = json_text.dumps(record)
         parts.append(data)
         size += len(data)
         if size > BATCH_BYTES:

@@ -123,5 +123,35 @@ def test_objects_told_field_by_field_are_declared_by_their_fields() -> None:
     }
 
     assert set(columns.profile_columns(fields, fixed=["devices"])) == {
-        "address.city", "pets", "home", "trip.start.city",
+        "address.city", "pets", "home", "trip.start.city", "devices.token",
     }  # fmt: skip
+
+
+def test_what_comes_in_two_shapes_has_columns_for_both() -> None:
+    fields = {
+        "devices": "object",
+        "devices.token": "string",
+        "devices.endpointEnabled": "boolean",
+        "devices.nested.at": "date",
+        "phoneNumberDetails": "object",
+        "phoneNumberDetails.updatedAt": "date",
+        "shoppingCartItems.price": "double",
+        "shoppingCartItems.extras": "object",
+        "shoppingCartItems.tags": "array",
+        "itblDS.predictiveGoals.purchase": "double",
+    }
+    fixed = ["devices", "devices.token", "phoneNumberDetails", "itblDS.predictiveGoals"]
+
+    made = {name: (one["type"], one.get("items")) for name, one in columns.profile_columns(fields, fixed).items()}
+
+    array = ["null", "array"]
+    assert made == {
+        "devices.endpointEnabled": (array, {"type": ["null", "boolean"]}),
+        "devices.nested.at": (array, columns.MOMENT),
+        "phoneNumberDetails.updatedAt": (array, columns.MOMENT),
+        "shoppingCartItems": (array, columns.OBJECTS["items"]),
+        "shoppingCartItems.price": (array, {"type": ["null", "number"]}),
+        "shoppingCartItems.extras": (array, columns.OBJECTS["items"]),
+        "shoppingCartItems.tags": (array, {}),
+        "itblDS.predictiveGoals.purchase": (["null", "number"], None),
+    }

@@ -1,4 +1,6 @@
+import copy
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.identity import LEFT_OUT, event_id, line_id
-from source_iterable.rows import parse
+from source_iterable.json_lines import DEEPEST, parse
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_event_ids.json").read_text("utf-8"))
 
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: "." not in name and name != "itblInternal")
-SCALARS = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=8))
+# Floats that JSON can spell: `parse` gives NaN and the infinities as text.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), FLOATS, st.text(max_size=8))
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, min_size=1, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=8,
 )
 ROWS = st.dictionaries(NAMES, VALUES, max_size=6)
+NOTHING = st.recursive(
+    st.sampled_from([None, [], {}]), lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=2), max_leaves=4
+)
+"""What an object may hold as well as not: nulls, empty lists, and objects that hold nothing else."""
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=[golden["why"] for golden in GOLDEN])
@@ -74,8 +82,38 @@ def test_nested_and_dotted_are_the_same() -> None:
     assert event_id("inAppOpen", nested) == event_id("inAppOpen", dotted)
 
 
-def test_an_empty_object_is_not_its_absence() -> None:
-    assert event_id("customEvent", {"x": {}}) != event_id("customEvent", {})
+@given(ROWS, st.data())
+def test_empty_lists_and_objects_and_nulls_are_as_their_absence_wherever_an_object_holds_them(
+    row: dict[str, Any], data: st.DataObject
+) -> None:
+    def padded(value: Any) -> Any:
+        """``value``, and in each of its objects perhaps one more name."""
+        if isinstance(value, list):
+            return [padded(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        more = data.draw(st.dictionaries(NAMES.filter(lambda name: name not in value), NOTHING, max_size=1))
+        return {name: padded(inner) for name, inner in value.items()} | more
+
+    before = copy.deepcopy(row)
+
+    assert event_id("customEvent", padded(row)) == event_id("customEvent", row)
+    assert row == before
+
+
+@pytest.mark.parametrize("one", [[], {}, None, 0, "", False])
+@pytest.mark.parametrize("other", [[], {}, None, 0, "", False])
+def test_elements_of_a_list_keep_their_places_and_values(one: Any, other: Any) -> None:
+    ids = [event_id("customEvent", {"x": [item, 1]}) for item in (one, other)]
+
+    assert (ids[0] == ids[1]) is (one is other or json.dumps(one) == json.dumps(other))
+    assert event_id("customEvent", {"x": [1]}) not in ids
+    assert event_id("customEvent", {}) != event_id("customEvent", {"x": [one]})
+
+
+@pytest.mark.parametrize("value", ["", 0, False])
+def test_other_values_are_not_empty(value: Any) -> None:
+    assert event_id("customEvent", {"x": value}) != event_id("customEvent", {})
 
 
 def test_a_name_that_stands_nested_and_flat_hides_neither() -> None:
@@ -96,6 +134,24 @@ def test_lone_surrogates_and_deep_rows_have_ids() -> None:
 
     assert len(event_id("emailOpen", {"subject": "\ud83d"})) == 32
     assert len(event_id("emailOpen", {"deep": deep})) == 32
+
+
+@pytest.mark.parametrize("nesting", [("[", "]"), ('{"x":', "}"), ('[{"x":', "}]")])
+def test_the_deepest_row_has_its_id_however_deep_its_caller_is(nesting: tuple[str, str]) -> None:
+    begin, end = nesting
+    times = (DEEPEST - 1) // (begin.count("[") + begin.count("{"))
+    row = parse(f'{{"deep":{begin * times}1{end * times}}}'.encode())
+
+    def at_depth(frames: int) -> str:
+        return at_depth(frames - 1) if frames else event_id("emailOpen", row)
+
+    assert at_depth(sys.getrecursionlimit() // 2) == event_id("emailOpen", row)
+
+
+def test_a_name_that_stands_twice_does_not_depend_on_the_order_either() -> None:
+    row = {"a": {"b": 1}, "a.b": {"c": 2}}
+
+    assert event_id("customEvent", row) == event_id("customEvent", dict(reversed(row.items())))
 
 
 def test_malformed_lines_are_identified_by_their_bytes() -> None:

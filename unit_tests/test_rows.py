@@ -1,3 +1,4 @@
+import json
 from contextlib import nullcontext
 from typing import Any
 
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.columns import MOMENT
+from source_iterable.fitting import OBJECT_TEXT
 from source_iterable.rows import (
     ADDED,
     JSON_TEXT,
@@ -116,6 +118,69 @@ def test_deselected_columns_are_dropped_and_do_not_come_back() -> None:
     record = table.record({"email": "a@example.com", "phone": "1", "a": {"b": 1, "c": 2}, "new": 3})
 
     assert record == {"email": "a@example.com", REST: {"a": {"c": 2}, "new": 3}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        (["a", "\u00fc", None, 1.5, {"b": []}], '["a","\u00fc",null,1.5,{"b":[]}]'),
+        ([], "[]"),
+        (["\ud83d"], '["\\ud83d"]'),
+        ("[1]", "[1]"),
+        (None, None),
+    ],
+)
+def test_a_list_in_a_column_of_text_is_json_where_that_is_wanted(sent: Any, arrives: Any) -> None:
+    table = Columns({"field": TEXT, REST: REST_COLUMN}, lists_as_text=True)
+
+    assert table.record({"field": sent}) == {"field": arrives}
+
+
+@pytest.mark.parametrize("sent", [{"a": 1}, 5, True])
+def test_other_values_in_a_column_of_text_are_kept_beside_all_the_same(sent: Any) -> None:
+    table = Columns({"field": TEXT, REST: REST_COLUMN}, lists_as_text=True)
+
+    assert table.record({"field": sent}) == {"field": None, REST: {"field": sent}}
+
+
+@pytest.mark.parametrize("sent", [{"a": {"b": [1]}}, [{"a": 1}]])
+def test_an_object_in_a_column_that_is_made_for_it_is_json(sent: Any) -> None:
+    column = columns(field={**TEXT, OBJECT_TEXT: True})
+
+    assert json.loads(column.record({"field": sent})["field"]) == sent
+    assert column.record({"field": "text"}) == {"field": "text"}
+    assert column.record({"field": 5}) == {"field": None, REST: {"field": 5}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [([1, None], [1, None]), (1, [1]), (None, None), ([], []), ("a", ...), ([1, "a"], ...), ([[1]], ...)],
+)
+def test_a_field_of_what_comes_field_by_field_is_a_list_of_one_if_it_is_alone(sent: Any, arrives: Any) -> None:
+    record = columns(**{"devices.size": WHOLES}).record({"devices.size": sent})
+
+    assert record == (
+        {"devices.size": None, REST: {"devices.size": sent}} if arrives is ... else {"devices.size": arrives}
+    )
+    assert columns(**{"others.size": WHOLES}).record({"others.size": 1}) == {
+        "others.size": None, REST: {"others.size": 1},
+    }  # fmt: skip
+
+
+def test_a_value_is_read_as_this_version_does_and_fits_the_type_of_the_catalog() -> None:
+    own = {"at": MOMENT, "id": WHOLE, "data": {**OBJECT, JSON_TEXT: True}, "sum": NUMBER, REST: REST_COLUMN}
+    catalog = {"at": TEXT, "id": TEXT, "data": TEXT, "sum": MOMENT, REST: {"type": ["null", "object"]}}
+    row = {"at": "2024-01-01 00:00:00 +00:00", "id": 5, "data": '{"a": 1}', "sum": 5}
+
+    assert Columns(catalog, own=own).record(row) == {
+        "at": "2024-01-01T00:00:00Z", "id": None, "data": '{"a": 1}', "sum": None, REST: {"id": 5, "sum": 5},
+    }  # fmt: skip
+    assert Columns(catalog, own=own, needed=["id"]).record(row)["id"] == "5"
+    assert Columns({"id": FLAG, REST: {}}, own=own, needed=["id"]).record({"id": 5}) == {"id": 5}
+
+
+def test_where_nothing_takes_the_rest_every_value_stays_in_its_column() -> None:
+    assert Columns({"id": FLAG}, own={"id": WHOLE}).record({"id": 5}) == {"id": 5}
 
 
 def test_without_data_fields_only_columns_leave() -> None:

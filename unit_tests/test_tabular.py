@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_iterable import columns
+from source_iterable.rows import ADDED
 from source_iterable.tabular import BEYOND, column_name, table
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -15,6 +17,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "subject": {"type": ["null", "string"]},
 }
 CELLS = st.text(max_size=12)
+NO_NUMBERS = (
+    *("007", "00", "-0", "+7", "1e5", "1 000", ".5", "5.", "1_0", "٣", "0x1F", "-", "1.2.3"),
+    *("NaN", "Infinity", "N/A", "true", "2024-01-31", "12 %"),
+)
+"""Cells that no program writes for a number."""
 
 
 @pytest.mark.parametrize(
@@ -51,14 +58,64 @@ def test_titles_become_column_names(title: str, name: str) -> None:
         ("revenue", "1_000", "1_000"),
         ("revenue", "٣", "٣"),
         ("subject", "007", "007"),
-        ("undeclared", "7", "7"),
+        ("undeclared", "7", 7),
+        ("undeclared", "-7", -7),
+        ("undeclared", "0", 0),
+        ("undeclared", "0.25", 0.25),
+        ("undeclared", "-12.50", -12.5),
+        ("undeclared", "30.0", 30.0),
+        ("undeclared", "1.0E-4", 0.0001),
+        ("undeclared", str(2**63 - 1), 2**63 - 1),
+        ("undeclared", str(-(2**63)), -(2**63)),
+        ("undeclared", str(2**63), str(2**63)),
+        ("undeclared", "9" * 5000, "9" * 5000),
+        ("undeclared", "0.12345678901234567", 0.12345678901234567),
+        ("undeclared", "0.123456789012345678", "0.123456789012345678"),
+        ("undeclared", "1.0E999", "1.0E999"),
+        *(("undeclared", text, text) for text in NO_NUMBERS),
     ],
 )
-def test_cells_take_the_type_of_their_column_or_stay_text(column: str, cell: str, value: Any) -> None:
+def test_cells_take_the_type_of_their_column_or_of_the_number_that_they_spell(
+    column: str, cell: str, value: Any
+) -> None:
     (row,) = table(f"name,{column}\nx,{cell}\n", SCHEMAS)
 
     assert row[column] == value
     assert type(row[column]) is type(value)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Conversions / Email Hold Outs",
+        "Conversions/Email Hold Outs",
+        "Conversions per Email Hold Outs",
+        "Conversions Email Hold Outs",
+        "Conversions / Email Holdouts",
+        "conversions_per_email_hold_outs",
+    ],
+)
+def test_a_title_is_a_declared_column_however_its_words_are_joined(title: str) -> None:
+    schemas = {"conversions_per_email_hold_outs": {"type": ["null", "number"]}}
+
+    assert list(table(f"{title}\n2\n", schemas)) == [{"conversions_per_email_hold_outs": 2.0}]
+
+
+def test_two_spellings_in_one_header_hide_neither() -> None:
+    schemas = {"clicks_per_opens": {"type": ["null", "number"]}}
+
+    assert list(table("Clicks Opens,Clicks / Opens\n1,2\n", schemas)) == [{"clicks_opens": 1, "clicks_per_opens": 2.0}]
+    assert list(table("Clicks Opens,ClicksOpens\n1,2\n", schemas)) == [{"clicks_per_opens": 1.0, "clicksopens": 2}]
+
+
+@pytest.mark.parametrize("name", ["experiment_metrics", "campaign_metrics"])
+def test_no_two_declared_metrics_differ_in_spelling_alone(name: str) -> None:
+    declared = {name: column for name, column in columns.properties(name).items() if not column.get(ADDED)}
+
+    for column in declared:
+        other = column.replace("_per_", "_").replace("_", " ")
+        (row,) = table(f"{other}\n5\n", declared)
+        assert list(row) == [column]
 
 
 def test_a_header_alone_holds_no_rows() -> None:

@@ -158,7 +158,7 @@ class _Match:
         elif value is None:
             if rest.get(key) is not None:
                 self.faults.append(f"{name} in {REST} was sent as null")
-        elif key in rest and _identical(rest[key], value):
+        elif key in rest and self._same(value, rest[key], {}):
             (self.unfit if name in self._columns else self.without_column).add(name)
         elif isinstance(value, dict) and value:
             below = rest.get(key)
@@ -168,7 +168,7 @@ class _Match:
             self.faults.append(f"{name} is lost")
 
     def _same(self, sent: Any, got: Any, column: Mapping[str, Any]) -> bool:
-        """Whether a column holds what was sent."""
+        """Whether what was sent arrived, in a column or (``column`` is empty) in `dataFields`; cells as numbers."""
         kinds = column.get("type", [])
         if _identical(sent, got):
             same = True

@@ -34,6 +34,8 @@ LATER = {
     "receivedAt": 0,
     "seenAt": 0,
     "sentAt": -600,
+    "inboxSessionStart": -60,
+    "inboxSessionEnd": 0,
     "session.start": -45,
     "session.end": 0,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from integration_tests.sandbox.events_push import bounced, counted, nothing
+from integration_tests.sandbox.events_push import counted, nothing, skipped
 from integration_tests.sandbox.people import Person, Row
 from integration_tests.sandbox.shapes import FULL
 
@@ -85,6 +85,33 @@ def _session(_: Events, number: int, __: Person, rng: Random) -> Row:
     }
 
 
+def _inbox_session(events: Events, number: int, person: Person, rng: Random) -> Row:
+    shown = 1 if number == FULL else number % 3
+    impressions = [{"messageId": f"{rng.getrandbits(128):032x}"} | _on_view(rng) for _ in range(shown)]
+    return _device(number, rng) | {
+        "inboxSessionId": f"{rng.getrandbits(128):032x}",
+        "inboxSessionStart": "",
+        "inboxSessionEnd": "",
+        "startTotalMessageCount": 3 + number % 4,
+        "startUnreadMessageCount": number % 4,
+        "endTotalMessageCount": 3,
+        "endUnreadMessageCount": 0,
+        "impressions": impressions,
+    }
+
+
+def _inbox_impression(_: Events, __: int, ___: Person, rng: Random) -> Row:
+    return {"inboxSessionId": f"{rng.getrandbits(128):032x}"} | _on_view(rng)
+
+
+def _on_view(rng: Random) -> Row:
+    return {
+        "silentInbox": rng.random() < 0.5,
+        "displayCount": rng.randrange(1, 5),
+        "displayDuration": round(rng.uniform(0.5, 60), 2),
+    }
+
+
 DATA_TYPES: dict[str, Build] = {
     "inAppSend": _send,
     "inAppOpen": _shown,
@@ -92,12 +119,12 @@ DATA_TYPES: dict[str, Build] = {
     "inAppClose": _close,
     "inAppDelete": _delete,
     "inAppDelivery": _shown,
-    "inAppSendSkip": bounced,
+    "inAppSendSkip": skipped,
     "inAppRecall": nothing,
-    "inboxSession": nothing,
-    "inboxMessageImpression": nothing,
+    "inboxSession": _inbox_session,
+    "inboxMessageImpression": _inbox_impression,
     "embeddedSend": nothing,
-    "embeddedSendSkip": nothing,
+    "embeddedSendSkip": skipped,
     "embeddedClick": _embedded_click,
     "embeddedReceived": _received,
     "embeddedImpression": _session,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from integration_tests.sandbox.events_push import counted, nothing
+from integration_tests.sandbox.events_push import counted, delivered, nothing, skipped
 from integration_tests.sandbox.people import Person, Row
 
 if TYPE_CHECKING:
@@ -51,8 +51,14 @@ def _sms_received(events: Events, number: int, _: Person, rng: Random) -> Row:
     }
 
 
-def _sms_click(events: Events, number: int, _: Person, rng: Random) -> Row:
-    return {"clickedUrl": f"https://example.com/{events.word(rng)}", "isBot": number % 5 == 0}
+def _sms_click(events: Events, number: int, person: Person, rng: Random) -> Row:
+    click: Row = {"clickedUrl": f"https://example.com/{events.word(rng)}", "isBot": number % 5 == 0}
+    return click | delivered(events, number, person, rng)
+
+
+def _sms_skip(events: Events, number: int, person: Person, rng: Random) -> Row:
+    reason = rng.choice(["DuplicateMarketingMessage", "NoPhoneNumber", "UserUnsubscribed"])
+    return delivered(events, number, person, rng) | {"reason": reason}
 
 
 def _whats_app_send(events: Events, number: int, person: Person, rng: Random) -> Row:
@@ -62,18 +68,18 @@ def _whats_app_send(events: Events, number: int, person: Person, rng: Random) ->
         "renderedWhatsAppMessage": f"Olá {person.first_name}",
         "billingParty": "Customer",
     }
-    row |= {name: value for name, value in counted(number).items() if name.endswith("Count")}
-    return row | events.transactional_data(number, person, rng)
+    return row | counted(number) | delivered(events, number, person, rng)
 
 
 def _whats_app_skip(events: Events, number: int, person: Person, rng: Random) -> Row:
     reason = rng.choice(["UserUnsubscribed", "NoPhoneNumber"])
-    return {"reason": reason, "espName": "Sandbox Mobile"} | events.transactional_data(number, person, rng)
+    return {"reason": reason, "espName": "Sandbox Mobile"} | delivered(events, number, person, rng)
 
 
-def _whats_app_bounce(_: Events, number: int, __: Person, rng: Random) -> Row:
+def _whats_app_bounce(events: Events, number: int, person: Person, rng: Random) -> Row:
     row: Row = {"toWhatsAppPhoneNumber": _phone(rng), "messageStatus": "failed"}
-    return row | ({"errorCode": 131026} if number % 2 == 0 else {})
+    row |= {"errorCode": 131026} if number % 2 == 0 else {}
+    return row | delivered(events, number, person, rng)
 
 
 def _whats_app_click(events: Events, _: int, person: Person, rng: Random) -> Row:
@@ -108,13 +114,13 @@ def _conversation(rng: Random) -> Row:
 
 DATA_TYPES: dict[str, Build] = {
     "smsSend": _sms_send,
-    "smsBounce": nothing,
+    "smsBounce": delivered,
     "smsClick": _sms_click,
     "smsReceived": _sms_received,
-    "smsSendSkip": nothing,
+    "smsSendSkip": _sms_skip,
     "smsUsageInfo": nothing,
     "rcsSend": nothing,
-    "rcsSendSkip": nothing,
+    "rcsSendSkip": skipped,
     "whatsAppSend": _whats_app_send,
     "whatsAppSendSkip": _whats_app_skip,
     "whatsAppBounce": _whats_app_bounce,

@@ -40,6 +40,13 @@ def skipped(_: Events, __: int, ___: Person, rng: Random) -> Row:
     return {"reason": reason, "channelId": 39583, "messageTypeId": 47261}
 
 
+def delivered(events: Events, number: int, person: Person, rng: Random) -> Row:
+    """What is told of a message that was sent: its content, the provider's id of it, and its data."""
+    row: Row = {"channelId": 39583, "messageTypeId": 47261, "contentId": 12029300 + number % 3}
+    row["messageBusId"] = f"SM{rng.getrandbits(64):016x}"
+    return row | events.transactional_data(number, person, rng)
+
+
 def bounced(_: Events, __: int, ___: Person, ____: Random) -> Row:
     """The channel of a message that did not arrive."""
     return {"channelId": 39583, "messageTypeId": 47261}
@@ -65,10 +72,10 @@ def _open(_: Events, number: int, __: Person, rng: Random) -> Row:
 DATA_TYPES: dict[str, Build] = {
     "pushSend": _send,
     "pushOpen": _open,
-    "pushUninstall": nothing,
+    "pushUninstall": bounced,
     "pushBounce": bounced,
     "pushSendSkip": skipped,
     "webPushSend": sent,
-    "webPushClick": nothing,
+    "webPushClick": delivered,
     "webPushSendSkip": skipped,
 }

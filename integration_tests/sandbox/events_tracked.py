@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from integration_tests.sandbox.events import Build, Events
 
 WITH_NUMBER, WITH_EMPTY = 9, 10
+BY_FIELD = 1
+"""Of eight purchases one has the fields of its items as lists."""
 
 
 def own_id(kind: str, number: int) -> Row:
@@ -46,9 +48,15 @@ def _purchase(events: Events, number: int, _: Person, rng: Random) -> Row:
     row: Row = {
         "eventName": "purchase",
         "total": f"{total}" if number % SHAPES == 13 else total,
-        "shoppingCartItems": [] if number % SHAPES == NULLS else items,
         "couponCode": events.word(rng),
     }
+    if number % 8 == BY_FIELD:
+        row |= {f"shoppingCartItems.{name}": [item[name] for item in items] for name in items[0]}
+        row["shoppingCartItems.categories"] = [one for item in items for one in item["categories"]]
+        if len(items) == 1:
+            row["shoppingCartItems.quantity"] = items[0]["quantity"]
+    else:
+        row["shoppingCartItems"] = [] if number % SHAPES == NULLS else items
     if number % 2 == 0:
         row["Gift Wrap"] = number % 4 == 0
     return row | own_id("order", number)

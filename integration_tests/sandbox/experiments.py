@@ -20,23 +20,36 @@ ALLOCATIONS = ["winner_takes_all", "even_split", "multi_armed_bandit"]
 
 SHARES = {
     "Total Email Sends": 1.0,
+    "Unique Email Sends": 0.99,
     "Total Emails Delivered": 0.94,
+    "Unique Emails Delivered": 0.93,
     "Total Email Opens": 0.8,
+    "Total Email Opens (filtered)": 0.5,
+    "Unique Email Opens": 0.45,
+    "Unique Email Opens (filtered)": 0.4,
     "Unique Email Opens Or Clicks": 0.46,
     "Total Emails Clicked": 0.3,
+    "Total Emails Clicked (filtered)": 0.25,
     "Unique Email Clicks": 0.2,
+    "Unique Email Clicks (filtered)": 0.18,
     "Total Hosted Unsubscribe Clicks": 0.03,
     "Unique Hosted Unsubscribe Clicks": 0.02,
     "Total Complaints": 0.01,
     "Total Emails Bounced": 0.06,
     "Unique Emails Bounced": 0.05,
+    "Total Email Holdout": 0.05,
+    "Total Email Send Skips": 0.04,
     "Total Unsubscribes": 0.02,
     "Unique Unsubscribes": 0.02,
     "Revenue": 151.0,
     "Total Purchases": 0.04,
     "Unique Purchases": 0.035,
+    "Total Custom Conversions": 0.03,
+    "Unique Custom Conversions": 0.025,
+    "Sum of Custom Conversions": 77.0,
+    "A Metric to Come": 0.01,  # Iterable adds columns without notice
 }
-DELIVERED = "Total Emails Delivered"
+DELIVERED, UNIQUE_DELIVERED = "Total Emails Delivered", "Unique Emails Delivered"
 RATIOS: dict[str, Ratio] = {
     "Email Delivery Rate": (DELIVERED, "Total Email Sends", 1),
     "Email Open Rate": ("Unique Email Opens Or Clicks", DELIVERED, 1),
@@ -48,16 +61,30 @@ RATIOS: dict[str, Ratio] = {
     "Average Order Value": ("Revenue", "Total Purchases", 1),
     "Purchases / M": ("Total Purchases", DELIVERED, 1000),
     "Revenue / M": ("Revenue", DELIVERED, 1000),
+    "Unique Email Open Rate": ("Unique Email Opens", UNIQUE_DELIVERED, 1),
+    "Unique Email Click Rate": ("Unique Email Clicks", UNIQUE_DELIVERED, 1),
+    "Purchases / M (Email)": ("Total Purchases", DELIVERED, 1000),
+    "Revenue / M (Email)": ("Revenue", DELIVERED, 1000),
+    "Average Custom Conversion Value": ("Sum of Custom Conversions", "Total Custom Conversions", 1),
+    "Conversions / Email Hold Outs": ("Total Custom Conversions", "Total Email Holdout", 1),
+    "Conversions / Unique Emails Delivered": ("Total Custom Conversions", UNIQUE_DELIVERED, 1),
+    "A Rate to Come": ("Unique Email Clicks", DELIVERED, 0.001),
 }
 HEADER_LINE = (
     "Campaign ID,Experiment ID,Template ID,Name,Type,Created by,Creation Date,Last modified,Subject,Improvement,"
-    "Confidence,Total Email Sends,Email Delivery Rate,Total Emails Delivered,Total Email Opens,"
-    "Unique Email Opens Or Clicks,Email Open Rate,Total Emails Clicked,Unique Email Clicks,Clicks / Opens,"
-    "Email Click Rate,Total Hosted Unsubscribe Clicks,Unique Hosted Unsubscribe Clicks,Total Complaints,"
-    "Complaint Rate,Total Emails Bounced,Unique Emails Bounced,Email Bounce Rate,Total Unsubscribes,"
-    "Unique Unsubscribes,Email Unsubscribe Rate,Revenue,Total Purchases,Unique Purchases,Average Order Value,"
-    "Purchases / M,Revenue / M"
+    "Confidence,Total Email Sends,Unique Email Sends,Email Delivery Rate,Total Emails Delivered,"
+    "Unique Emails Delivered,Total Email Opens,Total Email Opens (filtered),Unique Email Opens,"
+    "Unique Email Opens (filtered),Unique Email Opens Or Clicks,Email Open Rate,Unique Email Open Rate,"
+    "Total Emails Clicked,Total Emails Clicked (filtered),Unique Email Clicks,Unique Email Clicks (filtered),"
+    "Clicks / Opens,Email Click Rate,Unique Email Click Rate,Total Hosted Unsubscribe Clicks,"
+    "Unique Hosted Unsubscribe Clicks,Total Complaints,Complaint Rate,Total Emails Bounced,Unique Emails Bounced,"
+    "Email Bounce Rate,Total Email Holdout,Total Email Send Skips,Total Unsubscribes,Unique Unsubscribes,"
+    "Email Unsubscribe Rate,Revenue,Total Purchases,Unique Purchases,Average Order Value,Purchases / M,Revenue / M,"
+    "Purchases / M (Email),Revenue / M (Email),Total Custom Conversions,Unique Custom Conversions,"
+    "Average Custom Conversion Value,Conversions / Email Hold Outs,Conversions / Unique Emails Delivered,"
+    "Sum of Custom Conversions,A Metric to Come,A Rate to Come"
 )
+"""Today's columns, those of 2017 (`Purchases / M`) and some that are not known yet."""
 HEADER = HEADER_LINE.split(",")
 
 
@@ -81,7 +108,7 @@ def experiment(people: People, number: int, start: int, end: int) -> Row:
         "sizing": _sizing(rng, full=full),
         "meta": {
             "name": f"{people.word(rng).title()}, or {people.word(rng)}? ({number})",
-            "campaignId": None if number % 6 == 5 else FIRST_CAMPAIGN + number % 40 * CAMPAIGN_STEP,
+            "campaignId": None if number % 6 in {4, 5} else FIRST_CAMPAIGN + number % 40 * CAMPAIGN_STEP,
             "projectId": PROJECT_ID,
             "orgId": 901,
             "conversionMetrics": ["opens", "clicks"] if full else [],
@@ -89,6 +116,8 @@ def experiment(people: People, number: int, start: int, end: int) -> Row:
         },
         "variants": _variants(number, status, created),
     }
+    if number % 6 in {0, 4}:
+        row["campaignId"] = FIRST_CAMPAIGN + number % 40 * CAMPAIGN_STEP
     if status not in {"draft", "ready"}:
         row["startDate"] = created + 3_600_000
     if status in {"finished", "winner_found"}:
@@ -149,7 +178,7 @@ def measured(people: People, full: Row, span: Span) -> list[Cells]:
 
 def _row(people: People, full: Row, variant: Row, span: Span) -> Cells:
     rng = seeded(people, "variant", variant["id"])
-    campaign = full["meta"]["campaignId"]
+    campaign = full["meta"]["campaignId"] or full.get("campaignId")
     row: Cells = {
         "Campaign ID": "" if campaign is None else str(campaign),
         "Experiment ID": str(full["id"]),

@@ -27,12 +27,20 @@ FIELDS = {
     "unsubscribedChannelIds": "long",
     "unsubscribedMessageTypeIds": "long",
     "subscribedMessageTypeIds": "long",
-    "devices": "nested",
+    "devices": "object",
     "devices.token": "string",
     "devices.platform": "string",
+    "devices.platformEndpoint": "string",
+    "devices.applicationName": "string",
+    "devices.endpointEnabled": "boolean",
+    "devices.appVersion": "string",
+    "devices.pushSound": "string",  # one that is not documented
     "phoneNumber": "string",
     "phoneNumberDetails": "object",
     "phoneNumberDetails.carrier": "string",
+    "phoneNumberDetails.lineType": "string",
+    "phoneNumberDetails.countryCodeISO": "string",
+    "phoneNumberDetails.updatedAt": "date",
     "locale": "string",
     "timeZone": "string",
     "ip": "string",
@@ -59,13 +67,22 @@ FIELDS = {
     "orders": "nested",
     "orders.sku": "string",
     "orders.price": "double",
-    "tags": "array",
+    "tags": "string",
+    "favoriteNumbers": "long",
+    "shoppingCartItems": "object",
+    "shoppingCartItems.id": "string",
+    "shoppingCartItems.price": "double",
+    "shoppingCartItems.quantity": "long",
+    "itblDS.predictiveGoals.purchase": "double",
     "home_geo_location": "geo_location",
     "Industry": "string",
     "industry": "string",
     "offers.Intro APR": "string",
 }
-"""The answer of users/getFields in an e-mail-based project; one field of the profiles, `legacyScore`, is not in it."""
+"""The answer of users/getFields in an e-mail-based project; one field of the profiles, `legacyScore`, is not in it.
+
+Of a field that holds lists it tells the type of the elements.
+"""
 
 
 def fields(project_type: str) -> dict[str, str]:
@@ -232,6 +249,7 @@ def _contact(people: People, number: int, rng: Random) -> Row:
                     "carrier": "Sandbox Mobile",
                     "lineType": "mobile",
                     "countryCodeISO": "US",
+                    "updatedAt": "2024-01-01 00:00:00 +00:00",
                 },
                 "receivedSMSDisclaimer": rng.random() < 0.5,
                 "knownLitigatorFilter": False,
@@ -249,10 +267,10 @@ def _contact(people: People, number: int, rng: Random) -> Row:
                 "browserTokens": [f"{rng.getrandbits(64):016x}"],
                 "locale": "en-US",
                 "timeZone": "America/New_York",
-                "profile": "https://example.com/profile",
+                "profile": {"url": "https://example.com/profile"} if number % 9 == 3 else "https://example.com/profile",
                 "itblInternal.isUnknownUser": False,
                 "itblDS.brandAffinityLabel": rng.choice(["Loyal", "Neutral", "Negative"]),
-                "itblDS.predictiveGoals": "purchase: high",
+                "itblDS.predictiveGoals": {"purchase": 0.7} if number % 9 == 3 else "purchase: high",
                 "unsubscribedChannelIds": [39582],
                 "unsubscribedMessageTypeIds": [47258],
                 "subscribedMessageTypeIds": [47259, 47260],
@@ -263,6 +281,33 @@ def _contact(people: People, number: int, rng: Random) -> Row:
         row.update({"phoneNumber": None, "devices": [], "unsubscribedChannelIds": [], "locale": None})
     row.update({"ip": person.ip, "city": person.city, "region": person.region, "country": person.country})
     return row
+
+
+def _by_field(number: int, rng: Random) -> Row:
+    """What others have as objects, field by field: a list for each, in no common order; a detail may be alone."""
+    details = {"carrier": "Other Mobile", "lineType": "landline", "countryCodeISO": "US"}
+    details["updatedAt"] = "2024-01-02 00:00:00 +00:00"
+    devices: Row = {
+        "token": [f"{rng.getrandbits(64):016x}", f"{rng.getrandbits(64):016x}"],
+        "platform": ["GCM", "APNS"],
+        "platformEndpoint": ["arn:example:endpoint/2"],
+        "applicationName": ["com.example.app"],
+        "endpointEnabled": [False, True],
+        "deviceId": [f"{rng.getrandbits(64):016x}"],
+        "appPackageName": ["com.example.app"],
+        "appVersion": "1.2.3" if number % 8 == 5 else ["1.2.3", "1.2.4"],
+        "appBuild": ["77"],
+        "iterableSdkVersion": ["3.5.0", None],
+        "pushSound": ["chime"],
+    }
+    return {
+        **{f"phoneNumberDetails.{name}": value for name, value in details.items()},
+        **{f"devices.{name}": value for name, value in devices.items()},
+        "shoppingCartItems.id": ["p-1", "p-2"],
+        "shoppingCartItems.price": [1.5, 2],
+        "shoppingCartItems.quantity": 3 if number % 8 == 5 else [3, 1],
+        "itblDS.predictiveGoals.purchase": round(rng.random(), 3),
+    }
 
 
 def _custom(people: People, number: int, rng: Random) -> Row:
@@ -276,7 +321,9 @@ def _custom(people: People, number: int, rng: Random) -> Row:
                 "isVip": rng.random() < 0.3,
                 "address": {"city": person.city, "zip": f"{rng.randrange(10**5):05d}", "geo": {"floor": 3}},
                 "orders": [{"sku": f"SKU-{rng.randrange(99)}", "price": round(rng.uniform(1, 90), 2)}],
-                "tags": [people.word(rng), people.word(rng)],
+                "tags": [people.word(rng), people.word(rng)] if number % 4 == 0 else people.word(rng),
+                "favoriteNumbers": [rng.randrange(9), rng.randrange(9)] if number % 4 == 2 else rng.randrange(9),
+                "shoppingCartItems": [{"id": "p-1", "price": 1.5, "quantity": 2, "colour": "red"}],
                 "home_geo_location": {
                     "lat": round(rng.uniform(-90, 90), 5),
                     "lon": round(rng.uniform(-180, 180), 5),
@@ -308,8 +355,8 @@ def _odd(people: People, number: int, rng: Random) -> Row:
     }
     if number % 4 == 1:
         row.update({"address.city": people[number].city, "address.zip": "00000", "orders.sku": ["A1", "B2"]})
-        row.update({"orders.price": [1.5, 2], "devices.token": ["t"], "devices.platform": ["GCM"]})
-        row.update({"phoneNumberDetails.carrier": "Other Mobile"})
+        row.update({"orders.price": [1.5, 2], "Favorite Color": ["red", "grün"]})
+        row.update(_by_field(number, rng))
     if number % 7 == 3:
         row.update({"loyaltyPoints": "many", "averageOrder": 12, "isVip": "yes", "tags": "single"})
     if number % 5 == 4:

@@ -70,6 +70,7 @@ class IterableStream(HttpStream, ABC):
         endpoint: The path below `/api/`.
         records_key: The key of the answer that holds the rows.
         rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
+        lists_as_text: Whether a list that arrives in a column of text is delivered there, as JSON text.
         configured: What the user selected; None outside a read.
         stopped: Why a read of it stopped before its end; None if it did not.
         complete: Whether a read of it came to its end.
@@ -80,6 +81,7 @@ class IterableStream(HttpStream, ABC):
     endpoint: ClassVar[str]
     records_key: ClassVar[str] = ""
     rejects: ClassVar[Collection[int]] = ()
+    lists_as_text: ClassVar[bool] = False
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
     in_batches = False
@@ -286,15 +288,15 @@ class IterableStream(HttpStream, ABC):
         own = columns.properties(self.name)
         selected = self.configured.stream.json_schema.get("properties") if self.configured else None
         if not selected:
-            return Columns(own)
-        offered: Mapping[str, Any] = {
+            return Columns(own, lists_as_text=self.lists_as_text)
+        chosen: dict[str, Any] = {
             name: column if isinstance(column, Mapping) else {} for name, column in selected.items()
         }
-        known = offered.get(REST, {}).get(KNOWN) or ()
-        chosen = {name: own.get(name, column) for name, column in offered.items()}
-        needed = [*self.key_names, *self._wrapped_cursor_field()]
-        chosen |= {name: own[name] for name in needed if name in own}
-        return Columns(chosen, known)
+        known = chosen.get(REST, {}).get(KNOWN)
+        known = [name for name in known if isinstance(name, str)] if isinstance(known, list) else []
+        needed = [name for name in (*self.key_names, *self._wrapped_cursor_field()) if name in own]
+        chosen = {name: own[name] for name in needed} | chosen
+        return Columns(chosen, known, own, needed, self.lists_as_text)
 
     def body(self, response: requests.Response) -> Row:
         """The JSON object that an answer holds; its spool is read once."""

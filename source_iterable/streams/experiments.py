@@ -60,7 +60,18 @@ class Experiments(PagedListing):
                 f"experiment {row['id']}: only what the listing tells, Iterable answers {rejected.answer}"
             )
             whole = {}
-        yield row | whole, added
+        yield _with_campaign(row | whole), added
+
+
+def _with_campaign(row: Row) -> Row:
+    """``row`` with its campaign at the top, where Iterable tells it in `meta` alone."""
+    meta = row.get("meta")
+    campaign = meta.get("campaignId") if isinstance(meta, dict) else None
+    return row if row.get("campaignId") is not None or not _is_id(campaign) else row | {"campaignId": campaign}
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class ExperimentMetrics(LifetimeMetrics):

@@ -105,13 +105,10 @@ class ListUsers(AheadStream):
 
     def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
         """The records of a list: its lines are e-mail addresses or, in some projects, user ids; text as it was sent."""
-        selected = self.columns.names
+        record = self.columns.record
         for line in spool.lines():
             text = line.decode("utf-8", "replace")
-            member: Row = {"email": text, "userId": None if "@" in text else text, "listId": list_id}
-            yield (
-                member if len(selected) == len(member) else {name: member[name] for name in member if name in selected}
-            )
+            yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
 
     def download(self, list_id: int, reserve: Reserve) -> Spool | Skipped:
         """The members of a list, whole; called on a thread of the prefetcher.

@@ -22,7 +22,7 @@ from source_iterable import timestamps
 from source_iterable.api import Api, origin
 from source_iterable.config import Config
 from source_iterable.errors import disk_error, failure
-from source_iterable.rows import Row, dump, parse
+from source_iterable.json_lines import Row, dump, undump
 from source_iterable.spool import Spool
 from source_iterable.streams.base import IterableStream, Slice, Turn
 from source_iterable.streams.state import BeginsAnew
@@ -186,13 +186,13 @@ class PagedListing(IterableStream):
                     yield from self._records(listing)
                     return
                 with closing(Spool.keep(map(dump, self._records(listing)))) as whole:
-                    yield from map(parse, whole.lines())
+                    yield from map(undump, whole.lines())
         except OSError as error:
             raise disk_error(self.name, error) from error
 
     def _records(self, listing: Spool) -> Iterator[Row]:
         for line in listing.lines():
-            kept = parse(line)
+            kept = undump(line)
             if self.is_wanted(kept["row"]):
                 for row, added in self.derived(kept["row"], kept["added"]):
                     yield self.columns.record(row, added)

@@ -29,6 +29,8 @@ class Users(ExportStream):
     # An export shows a profile's present version only: one that changes often would never settle.
     awaits_late_rows = False
     ends_open = True
+    # `users/getFields` tells the type of a list's elements as that of the field.
+    lists_as_text = True
     _keyless = 0
 
     @property
