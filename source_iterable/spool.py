@@ -169,19 +169,14 @@ class Spool:
 
     def digest(self) -> Digest:
         """The digest of what came latest; the spool stays as it is."""
-        return Digest.of(self._latest_lines())
+        return Digest.of(self.preview(self._before[0]))
 
     def is_object(self) -> bool:
         """Whether what came latest is a JSON object, whose end proves that it is whole."""
         try:
-            return isinstance(orjson.loads(b"\n".join(self._latest_lines())), dict)
+            return isinstance(orjson.loads(b"\n".join(self.preview(self._before[0]))), dict)
         except orjson.JSONDecodeError:
             return False
-
-    def _latest_lines(self) -> Iterator[bytes]:
-        self._file.seek(self._before[0])
-        yield from _lines_of(gzip.GzipFile(fileobj=self._file) if self._compressed else self._file)
-        self._file.seek(0)
 
     def whole(self) -> Spool:
         """The spool, ready to be read: no more parts will come."""
@@ -206,13 +201,11 @@ class Spool:
         with self._reader() as reader:
             yield from _lines_of(reader)
 
-    def preview(self) -> Generator[bytes]:
-        """As `lines`, but the spool can be read from its beginning afterwards."""
-        source = gzip.GzipFile(fileobj=self._file) if self._compressed else self._file
+    def preview(self, begin: int = 0) -> Generator[bytes]:
+        """As `lines`, from the byte ``begin`` on disk, but the spool can be read from its beginning afterwards."""
         try:
-            for line in source:
-                if not line.isspace():
-                    yield line.rstrip(b"\r\n")
+            self._file.seek(begin)
+            yield from _lines_of(gzip.GzipFile(fileobj=self._file) if self._compressed else self._file)
         finally:
             self._file.seek(0)
 
