@@ -26,8 +26,15 @@ from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.error_response import ErrorResponse
-from source_iterable.errors import NOTABLE_WAIT, Attempts, failure, refused_key_error
+from source_iterable.error_response import ErrorResponse, endpoint_of
+from source_iterable.errors import (
+    NOTABLE_WAIT,
+    Attempts,
+    MissingEndpointError,
+    failure,
+    missing_endpoint_error,
+    refused_key_error,
+)
 
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
@@ -131,6 +138,7 @@ class Api:
         self.session = self.new_session(LimiterSession(api_budget=self.budget))
         self.storage = _storage_session()
         self.key_refusal = ""
+        self._missing_endpoints: set[str] = set()
 
     def client(self, table: str, attempts: Attempts, session: requests.Session | None = None) -> HttpClient:
         """A client of the CDK for requests of ``table`` that follows ``attempts``."""
@@ -164,9 +172,16 @@ class Api:
 
     def _send(self, method: str, path: str, client: HttpClient, table: str, **what: Any) -> requests.Response:
         self.require_key(table)
-        _, response = client.send_request(
-            method, self.url + path, headers=self.headers(), request_kwargs=self.request_options(path), **what
-        )
+        endpoint = endpoint_of(self.url + path)
+        if endpoint in self._missing_endpoints:
+            raise missing_endpoint_error(table, endpoint, self.data_center)
+        try:
+            _, response = client.send_request(
+                method, self.url + path, headers=self.headers(), request_kwargs=self.request_options(path), **what
+            )
+        except MissingEndpointError:
+            self._missing_endpoints.add(endpoint)
+            raise
         return response
 
     def get_signed(self, url: str, attempts: Attempts, table: str) -> requests.Response:

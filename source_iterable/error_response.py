@@ -61,11 +61,8 @@ class ErrorResponse:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint that was requested, without the project's own names and numbers: `catalogs/{name}/items`."""
-        path = urlsplit(self._url).path.partition("/api/")[2]
-        for own, placeholder in _OWN_NAMES:
-            path = own.sub(placeholder, path)
-        return path
+        """The endpoint that was requested; nothing if it is none of the API's."""
+        return endpoint_of(self._url)
 
     @property
     def is_of_no_endpoint(self) -> bool:
@@ -77,6 +74,14 @@ class ErrorResponse:
             return False
         title = _TITLE.search(self.text)
         return title is not None and " ".join(unescape(title[1]).split()).lower() == _NO_SUCH_ROUTE
+
+
+def endpoint_of(url: str) -> str:
+    """The endpoint in ``url``, without the project's own names and numbers: `catalogs/{name}/items`."""
+    path = urlsplit(url).path.partition("/api/")[2]
+    for own, placeholder in _OWN_NAMES:
+        path = own.sub(placeholder, path)
+    return path
 
 
 def is_web_page(response: requests.Response) -> bool:

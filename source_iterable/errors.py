@@ -251,7 +251,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
 
     def _require_endpoint(self, answer: ErrorResponse) -> None:
         if answer.is_of_no_endpoint:
-            raise missing_endpoint_error(self._table, answer, self._data_center)
+            raise missing_endpoint_error(self._table, answer.endpoint, self._data_center)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.SSLError):
@@ -342,12 +342,12 @@ def failure(table: str, sentence: str, detail: str, kind: FailureType) -> Airbyt
     )
 
 
-def missing_endpoint_error(table: str, answer: ErrorResponse, data_center: str) -> MissingEndpointError:
+def missing_endpoint_error(table: str, endpoint: str, data_center: str) -> MissingEndpointError:
     """The error of ``table`` for an endpoint that Iterable does not have."""
     return MissingEndpointError(
-        message=f"{table}: Iterable's {data_center} does not have the endpoint {answer.endpoint}. Leave this stream "
-        f"out of the connection. {REGION_HELP}",
-        internal_message=str(answer),
+        message=f"{table}: Iterable's {data_center} does not have the endpoint {endpoint}. Leave this stream out of "
+        f"the connection. {REGION_HELP}",
+        internal_message=f"no endpoint {endpoint}",
         failure_type=FailureType.config_error,
         stream_descriptor=StreamDescriptor(name=table),
     )
