@@ -149,8 +149,8 @@ class SourceIterable(AbstractSource):
             table.in_batches = self._in_batches
             if isinstance(table, StatefulStream):
                 table.examine(states)
-        tables.sort(key=lambda table: table.turn(is_first_sync=not states.of(table.name, table.namespace)))
-        ahead = [table for table in tables if isinstance(table, AheadStream)]
+        in_turn = sorted(tables, key=lambda table: table.turn(is_first_sync=not states.of(table.name, table.namespace)))
+        ahead = [table for table in in_turn if isinstance(table, AheadStream)]
         exports = [table for table in ahead if isinstance(table, ExportStream)]
         by_job = parsed.export_method != DIRECT and bool(exports)
         jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
@@ -168,7 +168,7 @@ class SourceIterable(AbstractSource):
                 table.prefetcher = prefetcher
             else:
                 table.room = prefetcher.free_disk
-        in_order = ConfiguredAirbyteCatalog(streams=[selected[table.name] for table in tables])
+        ordered = ConfiguredAirbyteCatalog(streams=[selected[table.name] for table in in_turn])
         if "users" in selected:
             logger.info(
                 "users: profiles last updated before %s are not read.",
@@ -177,7 +177,7 @@ class SourceIterable(AbstractSource):
         self._reading = tables
         try:
             prefetcher.start()
-            yield from super().read(logger, config, in_order, state)
+            yield from super().read(logger, config, ordered, state)
         except AirbyteTracedException as error:
             raise unfinished(tables) or error from None
         finally:

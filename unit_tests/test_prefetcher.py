@@ -273,10 +273,10 @@ def test_stop_gives_everything_back(server: Server) -> None:
     next(prefetcher.slices("a"))
 
     prefetcher.stop()
-    for thread in prefetcher._threads:
+    for thread in prefetcher.threads:
         thread.join(timeout=10)
 
-    assert not any(thread.is_alive() for thread in prefetcher._threads)
+    assert not any(thread.is_alive() for thread in prefetcher.threads)
     assert all(body.closed for body in server.bodies)
 
 
@@ -288,12 +288,12 @@ def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_late
         with server.lock:
             if len(server.bodies) == 6:
                 enough.set()
-    while prefetcher._used < 6 * 240:
+    while prefetcher.used < 6 * 240:
         pass
 
     prefetcher.free_disk()
 
-    assert prefetcher._used == 0
+    assert prefetcher.used == 0
     assert all(body.closed for body in server.bodies[:6])
     assert covers(list(read(prefetcher, "a")), START, START + 3 * DAY)
     assert covers(list(read(prefetcher, "b")), START, START + 3 * DAY)

@@ -181,12 +181,12 @@ def try_one(seed: int) -> None:
     reading.join(PATIENCE_SECONDS)
     hangs = reading.is_alive()
     prefetcher.stop()
-    for thread in prefetcher._threads:
+    for thread in prefetcher.threads:
         thread.join(PATIENCE_SECONDS)
 
     assert not hangs, f"seed {seed}: the reader waits for ever"
     assert not failures, f"seed {seed}: {failures}"
-    assert not any(thread.is_alive() for thread in prefetcher._threads), f"seed {seed}: a thread does not end"
+    assert not any(thread.is_alive() for thread in prefetcher.threads), f"seed {seed}: a thread does not end"
     for table, span in spans.items():
         assert_adjacent(came[table], span.start, f"seed {seed}: {table}")  # type: ignore[attr-defined]
     for table, end in world.ends.items():
@@ -196,7 +196,7 @@ def try_one(seed: int) -> None:
             assert came[table] == list(range(end)), f"seed {seed}: {table}"  # type: ignore[call-overload]
     for body in world.bodies:
         assert body.closed, f"seed {seed}: a body of {body.size} was left open"
-    assert prefetcher._used == 0, f"seed {seed}: {prefetcher._used} bytes are still counted"
+    assert prefetcher.used == 0, f"seed {seed}: {prefetcher.used} bytes are still counted"
 
 
 def assert_adjacent(windows: list[object], start: datetime, what: str) -> None:
