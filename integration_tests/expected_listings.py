@@ -68,8 +68,17 @@ def _template_content(sandbox: Sandbox) -> Iterator[Record]:
     return (row | listed[row["templateId"]] for row in sandbox.rows("template_contents"))
 
 
+def _daily(sandbox: Sandbox) -> Iterator[Record]:
+    """The rows of days with any metric that is not zero."""
+    for cells in sandbox.rows("campaign_metrics_daily"):
+        counts = (cell for title, cell in cells.items() if title not in {"", "id", "date"} and cell[-1:].isdigit())
+        if any(float(cell) for cell in counts):
+            yield cells
+
+
 _ROWS: dict[str, Callable[[Sandbox], Iterator[Record]]] = {
     "campaign_labels": _labels,
+    "campaign_metrics_daily": _daily,
     "experiments": _experiments,
     "forgotten_users": lambda sandbox: sandbox.rows("forgotten"),
     "template_content": _template_content,

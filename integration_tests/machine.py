@@ -1,5 +1,6 @@
 """A sync, a kill, a late event, a fault, an edit, in any order: the model that hypothesis drives."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from os import environ
@@ -8,50 +9,93 @@ from unittest.mock import patch
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from integration_tests.expected import EVENTS, TABLES, TRUTH_OF
+from integration_tests import breakage
+from integration_tests.all_tables import TABLES
+from integration_tests.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
+from integration_tests.expected import EVENT_TABLES, TRUTH_OF
 from integration_tests.replica import MODES, Replica, Tally
-from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sync import NOW, START, environment
 
-SMALL = Size(events=18, users=8, lists=4, users_per_list=5, campaigns=5, templates=6, metadata_keys=2)
-EXPORT = "export/data.json"
-LISTS = "lists/getUsers"
-ENDPOINTS = {
-    "campaigns": "campaigns",
-    "list_users": LISTS,
-    "lists": "lists",
-    "message_types": "messageTypes",
-    "metadata": "metadata*",
-    "templates": "templates",
-}
-"""Those of the tables that are no exports; `channels` is left alone, since it tells the time."""
-
-KINDS: tuple[dict[str, Any], ...] = (
-    {"kind": "cut"},
-    {"kind": "cut", "clean": True},
-    {"kind": "cut", "cut_at": "plain"},
-    {"kind": "cut", "cut_at": "line"},
-    {"kind": "cut", "cut_at": "character"},
-    {"kind": "cut", "cut_at": "last_line"},
-    {"kind": "cut", "cut_at": "end"},
-    *({"kind": "cut", "cut_at": "plain", "times": None, "after_bytes": size} for size in (300, 1000, 3000)),
-    {"kind": "reset"},
-    {"kind": "reset", "after_bytes": 100},
-    {"kind": "hang", "seconds": 0.6},
-    {"kind": "hang", "seconds": 0.6, "after_bytes": 60},
-    *({"kind": "status", "status": status} for status in (500, 502, 503, 504, 429, 400, 401, 403, 404)),
-    {"kind": "status", "status": 429, "retry_after": 7},
-    {"kind": "status", "status": 429, "retry_after": 3600},
-    {"kind": "status", "status": 500, "body_bytes": 300_000},
-    {"kind": "status", "status": 200, "body": ""},
-    {"kind": "status", "status": 200, "body": "<html>a page of some proxy</html>"},
-    {"kind": "malformed"},
-    {"kind": "blank_lines"},
-    {"kind": "redirect", "location": "http://127.0.0.1:9/api/"},
-    {"kind": "next_page", "location": "http://127.0.0.1:9/api/?page=2"},
+SMALL = Size(
+    events=18,
+    users=8,
+    lists=4,
+    users_per_list=5,
+    campaigns=5,
+    templates=6,
+    metadata_keys=2,
+    journeys=5,
+    snippets=3,
+    catalogs=2,
+    catalog_items=3,
+    experiments=4,
+    forgotten=2,
 )
+OTHERS = tuple(table for table in TABLES if table not in EVENT_TABLES)
+CHANGES = (
+    "profile",
+    "campaign",
+    "campaign ends",
+    "campaign comes",
+    "campaign goes",
+    "template",
+    "template comes",
+    "template goes",
+    "list goes",
+    "journey",
+    "journey is archived",
+    "journey comes",
+    "journey goes",
+    "snippet",
+    "item",
+    "item comes",
+    "item goes",
+    "experiment comes",
+    "experiment goes",
+    "person is forgotten",
+)
+"""What the members of a project may do to it."""
+AT_ONCE = ("profile", "campaign", "template", "list goes", "journey", "snippet", "item", "experiment goes")
+"""What they do in the middle of a sync: each thing once."""
+
+
+def change(sandbox: Sandbox, what: str, number: int) -> None:
+    """Do one of `CHANGES` to the thing of that number, if there is one."""
+    identifier = "userId" if sandbox.options.project_type == "userid" else "email"
+
+    def one(table: str, key: str = "id") -> Any:
+        rows = sandbox.truth(table)
+        return rows[number % len(rows)][key] if rows else None
+
+    item = one("catalog_items", "itemId"), one("catalog_items", "catalogName")
+    actions: dict[str, tuple[Any, Callable[..., object]]] = {
+        "profile": (number, sandbox.change_user),
+        "campaign": (one("campaigns"), sandbox.edit_campaign),
+        "campaign ends": (one("campaigns"), sandbox.finish_campaign),
+        "campaign comes": (number, lambda _: sandbox.add_campaign()),
+        "campaign goes": (one("campaigns"), sandbox.delete_campaign),
+        "template": (one("templates", "templateId"), sandbox.edit_template),
+        "template comes": (number, lambda _: sandbox.add_template()),
+        "template goes": (one("templates", "templateId"), sandbox.delete_template),
+        "list goes": (one("lists"), sandbox.delete_list),
+        "journey": (one("journeys"), sandbox.edit_journey),
+        "journey is archived": (one("journeys"), sandbox.archive_journey),
+        "journey comes": (number, lambda _: sandbox.add_journey()),
+        "journey goes": (one("journeys"), sandbox.delete_journey),
+        "snippet": (one("snippets"), sandbox.edit_snippet),
+        "item": (item[0], lambda key: sandbox.edit_catalog_item(item[1], key)),
+        "item comes": (one("catalogs", "name"), sandbox.add_catalog_item),
+        "item goes": (item[0], lambda key: sandbox.delete_catalog_item(item[1], key)),
+        "experiment comes": (number, lambda _: sandbox.add_experiment()),
+        "experiment goes": (one("experiments"), sandbox.delete_experiment),
+        "person is forgotten": (f"gone.{sandbox.now:%j%H%M%S%f}", lambda who: sandbox.forget(identifier, who)),
+    }
+    which, act = actions[what]
+    if which is not None:
+        act(which)
 
 
 class Model(RuleBasedStateMachine):
@@ -68,11 +112,12 @@ class Model(RuleBasedStateMachine):
 
     @initialize(
         mode=st.sampled_from(list(MODES)),
-        others=st.sets(st.sampled_from(TABLES), max_size=4),
-        events=st.sets(st.sampled_from(EVENTS), min_size=1, max_size=2),
+        others=st.sets(st.sampled_from(OTHERS), max_size=4),
+        events=st.sets(st.sampled_from(EVENT_TABLES), min_size=1, max_size=2),
         lookback=st.sampled_from([60, 0, 5, 1440, 10080]),
         window=st.sampled_from([30, 7, 3, 365]),
-        inclusive_end=st.booleans(),
+        method=st.sampled_from(EXPORT_METHODS),
+        behaviour=st.fixed_dictionaries({name: st.sampled_from(values) for name, values in BEHAVIOURS.items()}),
         seed=st.integers(1, 5),
     )
     def begin(
@@ -82,18 +127,22 @@ class Model(RuleBasedStateMachine):
         events: set[str],
         lookback: int,
         window: int,
-        inclusive_end: bool,
+        method: str,
+        behaviour: dict[str, Any],
         seed: int,
     ) -> None:
-        """Make a project and choose how it is replicated."""
+        """Make a project that behaves in some way, and choose how it is replicated."""
+        options = fitting(behaviour, lookback)
         self.sandbox = self._stack.enter_context(
-            Sandbox(start=START, now=NOW, rate_scale=10_000, size=SMALL, seed=seed, inclusive_end=inclusive_end)
+            Sandbox(start=START, now=NOW, rate_scale=10_000, size=SMALL, seed=seed, **options)
         )
         self._stack.enter_context(patch.dict(environ, environment(self.sandbox)))
         self._lookback = timedelta(minutes=lookback)
         self._events = sorted(events)
-        self._endpoints = [EXPORT, *(ENDPOINTS[table] for table in sorted(others) if table in ENDPOINTS)]
-        self.replica = Replica(self.sandbox, events | others, mode, Model.tally, lookback, window_in_days=window)
+        self._endpoints = breakage.endpoints_of([*self._events, *sorted(others)], method)
+        self.replica = Replica(
+            self.sandbox, events | others, mode, self.tally, lookback, window_in_days=window, export_method=method
+        )
 
     # The project changes
 
@@ -125,25 +174,15 @@ class Model(RuleBasedStateMachine):
             table = self._events[which % len(self._events)]
             self.sandbox.add_event(TRUTH_OF[table], row, exportable_at=shown)
 
-    @rule(what=st.sampled_from(["profile", "campaign", "campaign ends", "template", "list"]), number=st.integers(0, 11))
+    @rule(what=st.sampled_from(CHANGES), number=st.integers(0, 11))
     def something_changes(self, what: str, number: int) -> None:
-        """A profile changes or a person comes; a campaign or a template is renamed; a campaign ends; a list goes."""
-        if what == "profile":
-            self.sandbox.change_user(number)
-        elif what == "template":
-            self.sandbox.edit_template(self.sandbox.truth("templates")[number % 6]["templateId"])
-        elif what == "list":
-            lists = self.sandbox.truth("lists")
-            if len(lists) > 1:
-                self.sandbox.delete_list(lists[number % len(lists)]["id"])
-        else:
-            change = self.sandbox.edit_campaign if what == "campaign" else self.sandbox.finish_campaign
-            change(self.sandbox.truth("campaigns")[number % 5]["id"])
+        """Something comes, goes, or becomes another."""
+        change(self.sandbox, what, number)
 
     # Things break
 
     @rule(
-        kind=st.sampled_from(KINDS),
+        kind=st.sampled_from(breakage.KINDS),
         place=st.integers(0, 11),
         times=st.sampled_from([1, 1, 1, 2, 3, 7, None]),
         nth=st.sampled_from([1, 1, 1, 2, 3, 5]),
@@ -152,20 +191,9 @@ class Model(RuleBasedStateMachine):
     def a_fault(self, kind: dict[str, Any], place: int, times: int | None, nth: int, after: int) -> None:
         """Something goes wrong from now on, for so many requests or until it is mended."""
         endpoint = self._endpoints[place % len(self._endpoints)]
-        how: dict[str, Any] = {"endpoint": endpoint, "times": times, "nth": nth} | kind
-        if kind["kind"] == "cut" and "after_bytes" not in kind:
-            # Nothing at all under the name of a whole body may be true; it is believed when it comes twice.
-            how["after_bytes"] = max(after, 1) if kind.get("clean") else after
-        if kind["kind"] == "malformed":  # in a list any line is a member
-            how |= {"times": 1, "endpoint": EXPORT}
-        if kind["kind"] == "next_page" and endpoint not in {"campaigns", "templates"}:  # elsewhere it is but a field
-            how |= {"kind": "redirect", "status": 307}
-        if kind["kind"] == "hang":
-            how["times"] = min(times or 2, 2)
-        if kind.get("status") == 200 and endpoint in {EXPORT, LISTS}:
-            how["status"] = 502  # a page that passes for an export is no fault that anyone could tell
-        self.sandbox.faults.add(Fault(**how))
+        self.sandbox.faults.add(breakage.fault(kind, endpoint, times=times, nth=nth, after=after))
 
+    @precondition(lambda self: self.sandbox.faults.all())
     @rule()
     def all_is_mended(self) -> None:
         """No more faults."""
@@ -201,8 +229,9 @@ class Model(RuleBasedStateMachine):
 
         def change() -> None:
             self.time_passes(minutes, 3)
+            self.replica.look()
             self.late_events(0.5, 0.5, 2, number)
-            for what in "profile", "campaign", "template", "list":
+            for what in AT_ONCE:
                 self.something_changes(what, number)
 
         self.replica.sync(after, meanwhile=(at, change))
@@ -227,11 +256,6 @@ class Model(RuleBasedStateMachine):
 
     def _forget_faults(self) -> None:
         for fault, struck in self.sandbox.faults.all():
-            Model.tally.faults[name_of(fault)] += struck
+            self.tally.faults[breakage.name_of(fault)] += struck
         self.sandbox.faults.clear()
-        note(f"{Model.tally}")
-
-
-def name_of(fault: Fault) -> str:
-    """What a fault is called in a table."""
-    return f"HTTP {fault.status}" if fault.kind == "status" else fault.kind.replace("_", " ")
+        note(f"{self.tally}")

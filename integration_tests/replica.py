@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from os import environ
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -29,21 +29,24 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
-from integration_tests.expected import CURSORS, EVENTS, EXPORTS, KEYS, TABLES, TRUTH_OF, canonical, expected
+from integration_tests.all_tables import CURSORS, DAILY, TABLES
+from integration_tests.expected import ALL_EXPORTS, EVENT_TABLES
 from integration_tests.sandbox import Sandbox
 from integration_tests.sync import State, catalog_here, configured, environment, settings
-from source_iterable import SourceIterable, api, clock
+from integration_tests.truths import NEVER, Row, Truth, Truths, moment
+from source_iterable import SourceIterable, api, clock, jobs
 
 MODES = {
     "append + deduped": ("incremental", "append_dedup"),
     "append": ("incremental", "append"),
     "full refresh": ("full_refresh", "overwrite"),
 }
-WITH_STATE = (*EXPORTS, "campaigns", "templates")
+REVISED = timedelta(days=15)
+"""How long the metrics of a day may change."""
 SILENCE_SECONDS = 0.3
 """What counts as a server that hangs."""
-
-Truth = dict[str, list[dict[str, Any]]]
+JOB_SECONDS = 0.2
+"""What counts as a job that hangs."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Tally:
     killed: int = 0
     incomplete: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    streams: Counter[str] = field(default_factory=Counter)
+    """How often each stream was read to its end."""
     emitted: int = 0
     compared: int = 0
     lost: int = 0
@@ -104,28 +109,13 @@ class Sign:
                 yield None
 
 
-@dataclass
-class Row:
-    """A record that arrived: its text, equal for equal records, its key, and its moment where it has one."""
-
-    text: str
-    key: tuple[Any, ...]
-    at: str
-
-    @classmethod
-    def of(cls, table: str, record: Mapping[str, Any]) -> "Row":
-        """The row of a record."""
-        key = tuple(record.get(name) for name in KEYS[table])
-        return cls(canonical(record), key, str(record.get(CURSORS.get(table, ""), "")))
-
-
 class Replica:
     """A project and what was replicated of it, in one mode, over a chain of syncs."""
 
     def __init__(
         self, sandbox: Sandbox, tables: Iterable[str], mode: str, tally: Tally, lookback: int = 60, **others: Any
     ) -> None:
-        """Replicate ``tables`` of ``sandbox`` with that lookback, in minutes."""
+        """Replicate ``tables`` of ``sandbox`` with that lookback, in minutes, and ``others`` of the settings."""
         self.sandbox = sandbox
         self.tables = [table for table in TABLES if table in set(tables)]
         self.mode = mode
@@ -135,23 +125,20 @@ class Replica:
         with _Keep([]).listening(logging.getLogger("airbyte")):
             discovered = catalog_here(sandbox)
         self.catalog = configured(discovered, self.tables, *MODES[mode])
-        self._schemas = {stream["name"]: stream["json_schema"] for stream in discovered["streams"]}
+        schemas = {stream["name"]: stream["json_schema"] for stream in discovered["streams"]}
+        self._truths = Truths(sandbox, schemas, self.tables)
         self._states: dict[str, Mapping[str, Any]] = {}
         self._rows: dict[str, list[Row]] = {table: [] for table in self.tables}
         self._repeatable: dict[str, Counter[str]] = {table: Counter() for table in self.tables}
         self._known: dict[str, dict[str, int]] = {table: {} for table in self.tables}
+        self._excused: set[str] = set()
+        self._due: set[str] = set()
         self.skew: timedelta | None = None
         """How far this machine's clock is ahead of the sandbox's; None where it is the true present."""
 
-    # The truth
-
-    def truth(self) -> Truth:
-        """What the sandbox holds now and shows now, as the records that it must become."""
-        shown: Truth = {}
-        for table in self.tables:
-            rows = self.sandbox.rows(TRUTH_OF[table], exportable_by=self.sandbox.now)
-            shown[table] = expected(table, rows, self._schemas[table])
-        return shown
+    def _is_kept(self, table: str) -> bool:
+        """Whether what came of it is kept from sync to sync: the others come whole each time."""
+        return table in ALL_EXPORTS or (table in CURSORS and self.mode != "full refresh")
 
     # A sync
 
@@ -193,7 +180,16 @@ class Replica:
     def begin(self) -> tuple[datetime, Truth]:
         """What is true when a sync begins; all that was changed lies at least a second back."""
         self.sandbox.advance(seconds=1)
-        return self.sandbox.now, self.truth()
+        return self.sandbox.now, self._truths.now()
+
+    def look(self) -> None:
+        """Take note of what is true now, in the middle of a sync, which may see it."""
+        self._note(self._truths.now())
+
+    def _note(self, truth: Truth) -> None:
+        for table, rows in truth.rows.items():
+            for text, number in Counter(row.text for row in rows).items():
+                self._known[table][text] = max(self._known[table].get(text, 0), number)
 
     @contextmanager
     def _connector(self, logs: list[str]) -> Iterator[Iterator[AirbyteMessage]]:
@@ -203,6 +199,8 @@ class Replica:
             stack.enter_context(_Keep(logs).listening(logger))
             stack.enter_context(patch.dict(environ, environment(self.sandbox)))
             stack.enter_context(patch.dict(api.SILENCE_SECONDS, dict.fromkeys(api.SILENCE_SECONDS, SILENCE_SECONDS)))
+            for patience in "PATIENCE", "LONG_PATIENCE":
+                stack.enter_context(patch.object(jobs, patience, JOB_SECONDS))
             stack.enter_context(patch.object(clock.Clock.__init__, "__defaults__", (self._system_time,)))
             waits = stack.enter_context(passed_waits())
             entrypoint = AirbyteEntrypoint(SourceIterable())
@@ -238,39 +236,48 @@ class Replica:
         keep_torn: bool = True,
     ) -> dict[str, str]:
         """Take in what came of a sync, and compare with what is true now; gives the last status of each table."""
-        after = self.truth()
+        after = self._truths.now()
         statuses = {sign.table: sign.status for sign in signs if sign.status}
-        skipped = {int(found[1]) for line in logs if (found := re.search(r"list (\d+) skipped", line))}
+        skipped = Skipped(logs)
         self.tally.syncs += 1
         self.tally.killed += killed
         self.tally.incomplete += "INCOMPLETE" in statuses.values()
+        self.tally.streams.update(sign.table for sign in signs if sign.status == "COMPLETE")
+        for truth in before, after:
+            self._note(truth)
+        for table, row in self._truths.between(before, after):
+            self._known[table].setdefault(row.text, 1)
         for table in self.tables:
-            for truth in before, after:
-                for text, number in Counter(map(canonical, truth[table])).items():
-                    self._known[table][text] = max(self._known[table].get(text, 0), number)
             signs_of = [sign for sign in signs if sign.table == table]
+            was, now = ([row for row in truth.rows[table] if not row.is_nothing] for truth in (before, after))
+            self._excused |= {row.text for row in (*was, *now) if skipped.has(table, row)}
             complete = statuses.get(table) == "COMPLETE"
-            if table in EXPORTS or (table in WITH_STATE and self.mode != "full refresh"):
+            if self._is_kept(table):
                 moved = any(sign.state is not None for sign in signs_of)
                 if self._lies_ahead(table, began):
                     read = any(sign.record for sign in signs_of)
                     # A listing looks at the clock when its turn comes, and that may have been put forward meanwhile.
-                    may_be_read = table not in EXPORTS and not self._lies_ahead(table, self.sandbox.now)
+                    may_be_read = table not in ALL_EXPORTS and not self._lies_ahead(table, self.sandbox.now)
                     assert may_be_read or not read, f"{table}: read, though its state lies ahead"
                     moved = moved and read
+                settled = self._states.get(table, {}).get("settled")
                 self._take(table, signs_of, killed=killed, keep_torn=keep_torn)
-                self._compare(table, before[table], after[table], began, moved=moved, complete=complete)
+                self._compare(table, was, now, began, settled, moved=moved, complete=complete)
             elif complete:
-                arrived = [sign.record for sign in signs_of if sign.record is not None]
-                self._compare_whole(table, arrived, before[table], after[table], skipped)
+                self._compare_whole(table, [sign.record for sign in signs_of if sign.record is not None], was, now)
+                self._excused -= {row.text for row in (*was, *now)}
         if self.mode == "full refresh" and set(statuses.values()) == {"COMPLETE"} and len(statuses) == len(self.tables):
             self._next_generation()
         return statuses
 
     def _lies_ahead(self, table: str, began: datetime) -> bool:
-        """Whether the saved state lies in the future, by this machine's clock, which is behind."""
-        saved = self._states.get(table, {}).get(CURSORS[table], "")
-        return saved > _text(began + min(self.skew or timedelta(), timedelta()))
+        """Whether the saved state lies in the future, by this machine's clock, which is behind.
+
+        Days are read again from long before.
+        """
+        saved = self._states.get(table, {}).get(CURSORS[table])
+        present = began + min(self.skew or timedelta(), timedelta())
+        return saved is not None and table not in DAILY and moment(saved) > present
 
     def _next_generation(self) -> None:
         """The next full refresh starts anew, in a table of its own."""
@@ -281,14 +288,15 @@ class Replica:
 
     def _take(self, table: str, signs: list[Sign], *, killed: bool, keep_torn: bool) -> None:
         """Add what came; what came after the last state was torn by the kill, and came or did not."""
-        never = self.mode == "append" and table in EVENTS  # reads only what is settled, so nothing is read again
-        reread = "9999" if never else self._states.get(table, {}).get("settled", "9999")
-        self._repeatable[table] += Counter(row.text for row in self._rows[table] if row.at >= reread)
+        never = self.mode == "append" and table != "users"  # reads only what is settled, so nothing is read again
+        settled = self._states.get(table, {}).get("settled")
+        reread = NEVER if never or settled is None else moment(settled)
+        self._repeatable[table] += Counter(row.text for row in self._rows[table] if reread <= row.at < NEVER)
         since_state: list[Row] = []
         for sign in signs:
             if sign.record is not None:
                 if "unparsed" not in sign.record.get("dataFields", {}):
-                    since_state.append(Row.of(table, sign.record))
+                    since_state.append(Row.of(table, sign.record, self._truths.keys))
             elif sign.state is not None:
                 self._states[table] = sign.state
                 self._rows[table] += since_state
@@ -300,70 +308,71 @@ class Replica:
         self.tally.emitted += len(since_state)
         if killed:
             self._repeatable[table] += Counter(row.text for row in since_state)
-        elif table in EXPORTS:
+        elif table in ALL_EXPORTS or table in DAILY:
             assert not since_state, f"{table}: rows of a window that was not finished"
 
     def _compare(
         self,
         table: str,
-        before: list[dict[str, Any]],
-        after: list[dict[str, Any]],
+        before: list[Row],
+        after: list[Row],
         began: datetime,
+        settled: str | None,
         *,
         moved: bool,
         complete: bool,
     ) -> None:
-        """Compare what was replicated of a table that keeps a state."""
+        """Compare what was replicated of a table that keeps a state, which was ``settled`` up to there."""
         rows = self._rows[table]
         arrived = Counter(row.text for row in rows)
         self._nothing_else(table, arrived)
         if not moved:
             return
         state = self._states[table]
-        reached = state[CURSORS[table]]
+        reached = moment(state[CURSORS[table]])
         if complete:
             self._assert_far_enough(table, state, began)
-        lasting = Counter(map(canonical, before)) & Counter(map(canonical, after))
+        lasting = Counter(row.text for row in before) & Counter(row.text for row in after)
         there = Counter({row.key: 1 for row in rows}) if self.mode == "full refresh" and table == "users" else arrived
         if self.mode == "append + deduped":
             there = Counter({row.key: row.text for row in rows}.values())
         wanted: Counter[Any] = Counter()
-        for record in before:
-            row = Row.of(table, record)
-            if table in EXPORTS:
+        for row in before:
+            if table in ALL_EXPORTS:
                 if row.at >= reached and not (self.mode == "full refresh" and table == "users" and complete):
                     continue
-            elif not complete or _changed(record) >= reached:
+            elif table in DAILY:
+                # What a day that is settled reports only now, since its campaign was edited, is not read any more.
+                if row.at > reached or (settled and row.at < moment(settled) and row.text not in self._due):
+                    continue
+            elif not complete or NEVER > row.changed >= reached:
                 continue
             if there is not arrived and self.mode == "full refresh":
                 wanted[row.key] = 1
-            elif row.text in lasting:
+            elif row.text in lasting and row.text not in self._excused:
                 wanted[row.text] = 1 if self.mode == "append + deduped" else lasting[row.text]
+        if table in DAILY:
+            self._due = set(wanted)
         self._nothing_lost(table, there, wanted)
 
     def _assert_far_enough(self, table: str, state: Mapping[str, Any], began: datetime) -> None:
         """A table that came to its end came to the present, or as near as its mode allows."""
-        present = began + min(self.skew or timedelta(), timedelta())
-        waits = self.mode == "append" and table in EVENTS
-        present = present.replace(microsecond=0)
-        assert state[CURSORS[table]] >= _text(present - (self.lookback if waits else timedelta())), (table, state)
-        if table in EXPORTS:
-            assert state["settled"] >= _text(present - self.lookback), (table, state)
+        present = began.replace(microsecond=0) + min(self.skew or timedelta(), timedelta())
+        waits = self.mode == "append" and table in (*EVENT_TABLES, *DAILY)
+        reached, delay = moment(state[CURSORS[table]]), REVISED if table in DAILY else self.lookback
+        if table in DAILY:
+            present = present.replace(hour=0, minute=0, second=0)
+        assert reached >= present - (delay if waits else timedelta()), (table, state)
+        if table in ALL_EXPORTS:
+            assert moment(state["settled"]) >= present - self.lookback, (table, state)
 
-    def _compare_whole(
-        self,
-        table: str,
-        records: list[Mapping[str, Any]],
-        before: list[dict[str, Any]],
-        after: list[dict[str, Any]],
-        skipped: set[int],
-    ) -> None:
+    def _compare_whole(self, table: str, records: list[Mapping[str, Any]], before: list[Row], after: list[Row]) -> None:
         """Compare a table that comes whole each time."""
-        arrived = Counter(map(canonical, records))
+        arrived = Counter(Row.of(table, record, self._truths.keys).text for record in records)
         self.tally.emitted += len(records)
-        kept = [one for one in before if table != "list_users" or one["listId"] not in skipped]
+        kept = Counter(row.text for row in before if row.text not in self._excused)
         self._nothing_else(table, arrived)
-        self._nothing_lost(table, arrived, Counter(map(canonical, kept)) & Counter(map(canonical, after)))
+        self._nothing_lost(table, arrived, kept & Counter(row.text for row in after))
 
     def _nothing_lost(self, table: str, arrived: Counter[Any], wanted: Counter[Any]) -> None:
         missing = wanted - arrived
@@ -385,13 +394,27 @@ class Replica:
         assert not twice, f"{table}: {twice.total()} rows are there twice, {list(twice)[:2]}"
 
 
-def _changed(record: Mapping[str, Any]) -> str:
-    """When a campaign or a template last became another."""
-    return max(str(record[name]) for name in ("updatedAt", "endedAt") if record.get(name))
+class Skipped:
+    """What a sync says that Iterable would not give, of lists, templates and experiments."""
 
+    SAID: ClassVar = {
+        "list_users": (r"list (\d+) skipped", 1),
+        "template_content": (r"template (\d+) skipped", 0),
+        "experiments": (r"experiment (\d+): only what the listing tells", 0),
+    }
+    """What is said of a row of each table, and where in its key the number is that is named."""
 
-def _text(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    def __init__(self, logs: Iterable[str]) -> None:
+        """Take it from the log."""
+        lines = list(logs)
+        self._named = {
+            table: {int(found[1]) for line in lines if (found := re.search(pattern, line))}
+            for table, (pattern, _) in self.SAID.items()
+        }
+
+    def has(self, table: str, row: Row) -> bool:
+        """Whether ``row`` is one of what could not be had."""
+        return table in self.SAID and row.key[self.SAID[table][1]] in self._named[table]
 
 
 def _until_error(messages: Iterator[AirbyteMessage]) -> Iterator[AirbyteMessage]:

@@ -32,8 +32,11 @@ from hypothesis import seed as with_seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from integration_tests.expected import EVENTS, TABLES, TRUTH_OF
-from integration_tests.machine import Model, name_of
+from integration_tests.all_tables import TABLES
+from integration_tests.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
+from integration_tests.breakage import endpoints_of, name_of
+from integration_tests.expected import EVENT_TABLES, TRUTH_OF
+from integration_tests.machine import CHANGES, OTHERS, Model, change
 from integration_tests.processes import Reading
 from integration_tests.replica import MODES, Replica, Sign, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
@@ -49,6 +52,10 @@ COLUMNS = (
 SHAKY = ("cut", "reset", "HTTP 500", "HTTP 503")
 KILLS = 9
 """In a chain, before the sync that is left to its end."""
+EVENTS_OF_A_CHAIN = 8
+"""So many event tables, beside all others."""
+LOOKBACK = 60
+"""The lookback of the chains, in minutes."""
 
 
 @dataclass
@@ -86,6 +93,8 @@ def model(until: float, seed: int) -> Report:
     examples = 0
 
     class Counted(Model):
+        tally = report.tally
+
         def __init__(self) -> None:
             nonlocal examples
             examples += 1
@@ -94,23 +103,25 @@ def model(until: float, seed: int) -> Report:
     for number in _numbers(until, seed):
         _try(report, number, lambda number=number: run_state_machine_as_test(with_seed(number)(Counted), settings=how))
     report.chains = examples
-    report.tally = Model.tally
     return report
 
 
 def kills(until: float, seed: int) -> Report:
     """Chains of processes, all but the last one killed."""
     report = Report("processes killed (SIGKILL) anywhere and resumed")
-    size = Size(events=300, users=120)
+    size = Size(events=150, users=120, campaigns=12, templates=14, experiments=8, journeys=8)
     for number in _numbers(until, seed):
         rng = Random(number)
         mode = rng.choice(list(MODES))
+        tables = {*OTHERS, *rng.sample(EVENT_TABLES, EVENTS_OF_A_CHAIN)}
+        how = {"window_in_days": rng.choice([3, 7, 30]), "export_method": rng.choice(EXPORT_METHODS)}
+        options = fitting({name: rng.choice(values) for name, values in BEHAVIOURS.items()}, LOOKBACK)
         with (
             tempfile.TemporaryDirectory() as folder,
-            Sandbox(start=START, now=NOW, rate_scale=10_000, size=size) as sandbox,
+            Sandbox(start=START, now=NOW, rate_scale=10_000, size=size, **options) as sandbox,
         ):
             os.environ.update(environment(sandbox))
-            replica = Replica(sandbox, TABLES, mode, report.tally, 60, window_in_days=rng.choice([3, 7, 30]))
+            replica = Replica(sandbox, tables, mode, report.tally, LOOKBACK, **how)
             _try(report, number, lambda: _chain(sandbox, replica, Path(folder), rng))  # noqa: B023 - called at once
         report.chains += 1
     return report
@@ -121,7 +132,7 @@ def _chain(sandbox: Sandbox, replica: Replica, folder: Path, rng: Random) -> Non
     for step in range(KILLS + 1):
         if rng.random() < 0.4:
             _fault(sandbox, rng)
-        _late_events(sandbox, rng)
+        _late_events(sandbox, replica, rng)
         last = step == KILLS
         began, before = replica.begin()
         reading = Reading(
@@ -164,19 +175,21 @@ def _some_point(rng: Random, one: Reading, sandbox: Sandbox) -> Callable[[], boo
 def _fault(sandbox: Sandbox, rng: Random) -> None:
     """A fault that passes."""
     kind = rng.choice(SHAKY)
-    endpoint = rng.choice(["export/data.json", "lists/getUsers", "templates", "metadata*"])
+    endpoint = rng.choice(endpoints_of(TABLES, "automatic"))
     how = {"kind": "status", "status": int(kind.split()[1])} if kind.startswith("HTTP") else {"kind": kind}
     if rng.random() < 0.5 and "status" not in how:
         how["after_bytes"] = rng.randrange(2000)
     sandbox.faults.add(Fault(endpoint=endpoint, nth=rng.randrange(1, 9), **how))  # type: ignore[arg-type]
 
 
-def _late_events(sandbox: Sandbox, rng: Random) -> None:
-    """Time passes, events happen, and some become exportable late."""
+def _late_events(sandbox: Sandbox, replica: Replica, rng: Random) -> None:
+    """Time passes, events happen, and some become exportable late; something else changes."""
+    change(sandbox, rng.choice(CHANGES), rng.randrange(12))
     sandbox.grow(0)
     sandbox.advance(minutes=rng.choice([0, 1, 70, 2000]))
     sandbox.grow(rng.randrange(5), users=rng.randrange(4))
     now = sandbox.now.timestamp()
+    events = [table for table in replica.tables if table in EVENT_TABLES]
     for number in range(rng.randrange(6)):
         at = int(now) - rng.randrange(3500)
         row = {
@@ -184,7 +197,7 @@ def _late_events(sandbox: Sandbox, rng: Random) -> None:
             "createdAt": f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} +00:00",
         }
         shown = rng.uniform(now, max(now, at + 3599))
-        sandbox.add_event(TRUTH_OF[rng.choice(EVENTS)], row, exportable_at=shown)
+        sandbox.add_event(TRUTH_OF[rng.choice(events)], row, exportable_at=shown)
 
 
 def stress(until: float, seed: int) -> Report:

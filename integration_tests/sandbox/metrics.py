@@ -153,7 +153,7 @@ def series(seed: int, campaign: Row, now: float) -> Series | None:
 def cells(seed: int, campaign: Row, span: Span, *, odd: bool = False, zeros: bool = False) -> Cells | None:
     """The numbers of a campaign within a span as they are written; None if there are none.
 
-    With ``zeros``, a campaign without numbers has zeros. With ``odd``, each third campaign has cells
+    With ``zeros``, a campaign without numbers has zeros. With ``odd``, each third campaign that has numbers has cells
     beyond the last column, and what cannot be divided is `N/A` and not empty.
     """
     medium = campaign["messageMedium"]
@@ -166,7 +166,7 @@ def cells(seed: int, campaign: Row, span: Span, *, odd: bool = False, zeros: boo
     ratios = RATIOS_OF_ALL_MEDIA | RATIOS_OF_MEDIUM.get(medium, {})
     written = {name: _count(name, count) for name, count in counts.items()}
     written |= {name: ratio(counts, parts, missing="N/A" if odd else "") for name, parts in ratios.items()}
-    surplus = {SURPLUS: ["surplus", "", "7"]} if odd and campaign["id"] % 3 == 0 else {}
+    surplus = {SURPLUS: ["surplus", "", "7"]} if odd and counted and campaign["id"] % 3 == 0 else {}
     return {"id": str(campaign["id"]), **written, **surplus}
 
 

@@ -1,0 +1,118 @@
+"""What breaks, and where: the faults that an example of the model may add for the streams that it reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from integration_tests.expected import ALL_EXPORTS
+from integration_tests.sandbox import Fault
+
+EXPORT = "export/data.json"
+LISTS = "lists/getUsers"
+JOBS = ("export/start", "export/*/files", "storage/*")
+ENDPOINTS: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(ALL_EXPORTS, (EXPORT,)),
+    "campaign_labels": ("campaigns",),
+    "campaign_metrics": ("campaigns", "campaigns/metrics"),
+    "campaign_metrics_daily": ("campaigns", "campaigns/metrics"),
+    "campaigns": ("campaigns",),
+    "catalog_items": ("catalogs", "catalogs/*/items"),
+    "catalogs": ("catalogs",),
+    "channels": (),  # tells the time
+    "experiment_metrics": ("experiments", "experiments/metrics"),
+    "experiments": ("experiments", "experiments/[0-9]*"),
+    "forgotten_users": ("users/forgotten*",),
+    "journeys": ("journeys",),
+    "list_users": (LISTS, "lists"),
+    "lists": ("lists",),
+    "message_types": ("messageTypes",),
+    "metadata": ("metadata*",),
+    "snippets": ("snippets",),
+    "template_content": ("templates", "templates/*/get"),
+    "templates": ("templates",),
+    "user_fields": ("users/getFields",),
+}
+"""The endpoints of each stream."""
+PAGED = ("campaigns", "catalogs", "catalogs/*/items", "journeys", "templates")
+"""Endpoints whose answers name a next page; elsewhere such a name is but a field."""
+
+KINDS: tuple[dict[str, Any], ...] = (
+    {"kind": "cut"},
+    {"kind": "cut", "clean": True},
+    {"kind": "cut", "cut_at": "plain"},
+    {"kind": "cut", "cut_at": "line"},
+    {"kind": "cut", "cut_at": "character"},
+    {"kind": "cut", "cut_at": "last_line"},
+    {"kind": "cut", "cut_at": "end"},
+    *({"kind": "cut", "cut_at": "plain", "times": None, "after_bytes": size} for size in (300, 1000, 3000)),
+    {"kind": "reset"},
+    {"kind": "reset", "after_bytes": 100},
+    {"kind": "hang", "seconds": 0.6},
+    {"kind": "hang", "seconds": 0.6, "after_bytes": 60},
+    *({"kind": "status", "status": status} for status in (500, 502, 503, 504, 429, 400, 401, 403, 404)),
+    {"kind": "status", "status": 429, "retry_after": 7},
+    {"kind": "status", "status": 429, "retry_after": 3600},
+    {"kind": "status", "status": 500, "body_bytes": 300_000},
+    {"kind": "status", "status": 200, "body": ""},
+    {"kind": "status", "status": 200, "body": "<html>a page of some proxy</html>"},
+    {"kind": "malformed"},
+    {"kind": "blank_lines"},
+    {"kind": "redirect", "location": "http://127.0.0.1:9/api/"},
+    {"kind": "next_page", "location": "http://127.0.0.1:9/api/?page=2"},
+    *({"kind": f"job_{what}"} for what in ("failed", "cancelled", "restarted", "stuck", "late")),
+)
+NOT_DRAWN: Mapping[str, str] = {"long_line": "it is a row like any other that Iterable sends"}
+"""Other kinds, and why no example draws them."""
+
+MEANINGFUL: tuple[tuple[str, frozenset[int], str], ...] = (
+    (EXPORT, frozenset({200}), "a page that passes for an export is no fault that anyone could tell"),
+    (LISTS, frozenset({200}), "the same for a list"),
+    ("storage/*", frozenset({200}), "the same for a file of a job"),
+    ("experiments/metrics", frozenset({200}), "a blank answer means that there are no metrics"),
+    ("metadata*", frozenset({404}), "a key that vanished while the stream was read"),
+    ("catalogs/*/items", frozenset({404}), "a catalog that vanished"),
+    ("users/forgotten*", frozenset({400, 403, 404}), "a project that does not identify people so"),
+    ("templates/*/get", frozenset({400, 403, 404}), "a template of a medium that has no content"),
+    ("users/getFields", frozenset({401, 403}), "a key that may not ask: then members of lists are told by address"),
+)
+"""Answers that are no fault, since they say something: endpoint, statuses, what they say."""
+
+
+def endpoints_of(streams: Iterable[str], method: str) -> list[str]:
+    """Where something can break in a sync of ``streams`` with such exports."""
+    found = dict.fromkeys(endpoint for stream in streams for endpoint in ENDPOINTS[stream])
+    by_job = EXPORT in found and method != "direct"
+    return [*found, *(JOBS if by_job else ())]
+
+
+def fault(kind: Mapping[str, Any], endpoint: str, *, times: int | None, nth: int, after: int) -> Fault:
+    """A fault of one of `KINDS` that a sync must bear at ``endpoint``, or the one most like it."""
+    how: dict[str, Any] = {"endpoint": endpoint, "times": times, "nth": nth} | dict(kind)
+    if kind["kind"] == "cut" and "after_bytes" not in kind:
+        # Nothing at all under the name of a whole body may be true; it is believed when it comes twice.
+        how["after_bytes"] = max(after, 1) if kind.get("clean") else after
+    if kind["kind"] == "malformed":  # in a list any line is a member
+        how |= {"times": 1, "endpoint": endpoint if endpoint == "storage/*" else EXPORT}
+    if kind["kind"] == "next_page" and endpoint not in PAGED:
+        how |= {"kind": "redirect", "status": 307}
+    if kind["kind"] == "hang":
+        how["times"] = min(times or 2, 2)
+    if kind["kind"].startswith("job_"):
+        how["endpoint"] = "export/start"
+    if is_meaningful(endpoint, kind.get("status")):
+        how["status"] = 502
+    return Fault(**how)
+
+
+def is_meaningful(endpoint: str, status: int | None) -> bool:
+    """Whether an answer with ``status`` is no fault there."""
+    return any(
+        endpoint == pattern or fnmatchcase(endpoint, pattern)
+        for pattern, statuses, _ in MEANINGFUL
+        if status in statuses
+    )
+
+
+def name_of(broken: Fault) -> str:
+    """What a fault is called in a table."""
+    return f"HTTP {broken.status}" if broken.kind == "status" else broken.kind.replace("_", " ")

@@ -1,0 +1,159 @@
+"""What a project holds, as the records that every stream must have: both oracles, behind one door."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from json import dumps
+from typing import Any
+
+from integration_tests import expected, expected_listings
+from integration_tests.all_tables import CURSORS, KEYS
+from integration_tests.expected import ALL_EXPORTS, TRUTH_OF, canonical
+from integration_tests.sandbox import Sandbox
+
+Record = Mapping[str, Any]
+NEVER = datetime.max.replace(tzinfo=UTC)
+LISTED = tuple(expected_listings.KEYS)
+
+
+@lru_cache(maxsize=100_000)
+def moment(text: str) -> datetime:
+    """The timestamp that a record or a state tells; a day is its midnight, UTC."""
+    told = datetime.fromisoformat(text)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record that arrived or must: its text, equal for equal records, its key, its cursor, when it changed.
+
+    The last two are `NEVER` where it does not tell.
+    """
+
+    text: str
+    key: tuple[Any, ...]
+    at: datetime = NEVER
+    changed: datetime = NEVER
+    is_nothing: bool = False
+    """Whether it holds metrics, all of them zero."""
+
+    @classmethod
+    def of(cls, stream: str, record: Record, keys: Mapping[str, Iterable[str]] = KEYS) -> "Row":
+        """The row of a record."""
+        if stream in LISTED:
+            rest = {name: value for name, value in (record.get("dataFields") or {}).items() if value is not None}
+            record = {**record, "dataFields": rest or None}
+        at = record.get(CURSORS.get(stream, ""))
+        return cls(
+            text=canonical(record),
+            key=tuple(record.get(name) for name in keys[stream]),
+            at=moment(str(at)) if at else NEVER,
+            changed=_changed(stream, record),
+            is_nothing=stream == "campaign_metrics"
+            and not any(_counts(value) for name, value in record.items() if name != "id"),
+        )
+
+
+def _changed(stream: str, record: Record) -> datetime:
+    """When a row of a listing last became another."""
+    told = [record.get(name) for name in ("updatedAt", "endedAt")]
+    draft = record.get("draft")
+    if stream == "journeys" and isinstance(draft, Mapping):
+        told.append(draft.get("updatedAt"))
+    return max((_any_moment(one) for one in told if one), default=NEVER)
+
+
+def _any_moment(value: Any) -> datetime:
+    if isinstance(value, int):
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
+    return moment(str(value))
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int | float) and value != 0
+
+
+@dataclass
+class Truth:
+    """What is true at one time."""
+
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    """The rows of each stream."""
+    parts: dict[str, tuple[dict[Any, Record], dict[Any, Record]]] = field(default_factory=dict)
+    """Of streams that are put together from two endpoints: what each of these shows, by key."""
+
+
+class Truths:
+    """What a sandbox holds, for some streams of some schemas."""
+
+    def __init__(self, sandbox: Sandbox, schemas: Mapping[str, Mapping[str, Any]], streams: Iterable[str]) -> None:
+        """Look at ``streams``."""
+        self._sandbox = sandbox
+        self._schemas = schemas
+        self._streams = tuple(streams)
+        self._made: dict[tuple[str, str], Row] = {}
+        self.keys: dict[str, list[str]] = dict(KEYS)
+        self._by_user_id = sandbox.options.project_type != "email"
+        if self._by_user_id:
+            self.keys["users"] = ["itblUserId"]
+
+    def now(self) -> Truth:
+        """What the sandbox holds and shows now."""
+        truth = Truth()
+        for stream in self._streams:
+            if stream in _PARTS:
+                truth.parts[stream] = _PARTS[stream](self._sandbox)
+            truth.rows[stream] = list(self._rows(stream))
+        return truth
+
+    def _rows(self, stream: str) -> Iterator[Row]:
+        if stream in LISTED:
+            for record in expected_listings.expected(self._sandbox, stream, self._schemas[stream]):
+                yield Row.of(stream, record, self.keys)
+            return
+        name = TRUTH_OF[stream]
+        if stream == "list_users" and self._by_user_id:
+            name = "list_users_by_user_id"
+        bounds = {"exportable_by": self._sandbox.now} if stream in ALL_EXPORTS else {}
+        for sent in self._sandbox.rows(name, **bounds):
+            yield self._row(stream, sent)
+
+    def _row(self, stream: str, sent: Record) -> Row:
+        """The row that ``sent`` becomes; most were looked at before."""
+        known = stream, dumps(sent)
+        if known not in self._made:
+            (record,) = expected.expected(stream, [sent], self._schemas[stream])
+            self._made[known] = Row.of(stream, record, self.keys)
+        return self._made[known]
+
+    def between(self, before: Truth, after: Truth) -> Iterator[tuple[str, Row]]:
+        """The rows that a sync between both may see although neither has them: one part older than the other."""
+        for stream, (listed, _) in before.parts.items():
+            _, shown = after.parts[stream]
+            for key, row in listed.items():
+                mixed = [] if stream == "template_content" else [row]
+                if key in shown:
+                    mixed.append(_JOINED[stream](row, shown[key]))
+                for one in mixed:
+                    yield stream, Row.of(stream, expected.record("", one, self._schemas[stream]), self.keys)
+
+
+def _template_parts(sandbox: Sandbox) -> tuple[dict[Any, Record], dict[Any, Record]]:
+    listed = {row["templateId"]: row for row in sandbox.rows("templates")}
+    return listed, {row["templateId"]: row for row in sandbox.rows("template_contents")}
+
+
+def _experiment_parts(sandbox: Sandbox) -> tuple[dict[Any, Record], dict[Any, Record]]:
+    listed = {row["id"]: row for row in sandbox.rows("experiments")}
+    return listed, {row["id"]: row for row in sandbox.rows("experiment_details")}
+
+
+_PARTS: Mapping[str, Callable[[Sandbox], tuple[dict[Any, Record], dict[Any, Record]]]] = {
+    "experiments": _experiment_parts,
+    "template_content": _template_parts,
+}
+_JOINED: Mapping[str, Callable[[Record, Record], dict[str, Any]]] = {
+    "experiments": lambda listed, whole: {**listed, **whole},
+    "template_content": lambda listed, content: {**content, **listed},
+}
