@@ -7,7 +7,7 @@ A new option of the sandbox is one line here, in `BEHAVIOURS` if every stream mu
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integration_tests.sandbox.options import PROJECT_TYPES
+from integration_tests.sandbox.options import NEXT_PAGES, PROJECT_TYPES
 
 BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "project_type": ("email", *PROJECT_TYPES),
@@ -16,6 +16,12 @@ BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "delay_in_seconds": (0.0, 0.0, 45.0),
     "archived_campaigns": (True, False),
     "bare_next_pages": (False, True),
+    "next_pages": NEXT_PAGES,
+    "largest_page": (0, 2),
+    "unfiltered_totals": (False, True),
+    "silent_campaigns": (True, False),
+    "experiments_total_count": (False, True),
+    "keyless_users": (0, 0, 0, 0, 3),
     "metadata_page": (5, 1),
     "wrapped_catalogs": (True, False),
     "odd_metrics": (False, True),

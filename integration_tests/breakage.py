@@ -35,6 +35,8 @@ ENDPOINTS: Mapping[str, Sequence[str]] = {
 """The endpoints of each stream."""
 PAGED = ("campaigns", "catalogs", "catalogs/*/items", "journeys", "templates")
 """Endpoints whose answers name a next page; elsewhere such a name is but a field."""
+COUNTED = (*PAGED, "experiments")
+"""Endpoints whose answers tell how many rows there are; elsewhere an answer without rows is true."""
 
 KINDS: tuple[dict[str, Any], ...] = (
     {"kind": "cut"},
@@ -59,6 +61,8 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"kind": "blank_lines"},
     {"kind": "redirect", "location": "http://127.0.0.1:9/api/"},
     {"kind": "next_page", "location": "http://127.0.0.1:9/api/?page=2"},
+    {"kind": "empty_page"},
+    {"kind": "total", "total": 7},
     *({"kind": f"job_{what}"} for what in ("failed", "cancelled", "restarted", "stuck", "late")),
 )
 NOT_DRAWN: Mapping[str, str] = {"long_line": "it is a row like any other that Iterable sends"}
@@ -95,6 +99,8 @@ def fault(kind: Mapping[str, Any], endpoint: str, *, times: int | None, nth: int
         how |= {"times": 1, "endpoint": endpoint if endpoint == "storage/*" else EXPORT}
     if kind["kind"] == "next_page" and endpoint not in PAGED:
         how |= {"kind": "redirect", "status": 307}
+    if kind["kind"] in {"empty_page", "total"} and endpoint not in COUNTED:
+        how |= {"kind": "status", "status": 504}
     if kind["kind"] == "hang":
         how["times"] = min(times or 2, 2)
     if kind["kind"].startswith("job_"):

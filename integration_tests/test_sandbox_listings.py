@@ -229,6 +229,15 @@ def test_experiments_are_listed_as_the_official_client_reads_them() -> None:
         assert refusal(sandbox, "experiments", limit=1001) == (400, "BadParams")
 
 
+def test_pages_are_smaller_than_asked_for_on_request() -> None:
+    with running_with(largest_page=2, size=Size(journeys=5, experiments=5)) as sandbox:
+        pages = follow(sandbox, "journeys", "journeys", page=1, pageSize=50)
+        experiments = answer(sandbox, "experiments", limit=100)
+
+    assert [len(page) for page in pages] == [2, 2]
+    assert len(experiments["experiments"]) == experiments["pagination"]["limit"] == 2
+
+
 def test_experiments_can_be_chosen(sandbox: Sandbox) -> None:
     truth = sandbox.truth("experiment_details")
 

@@ -107,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
         "--unwrapped-catalogs", dest="wrapped_catalogs", action="store_false", help="plain answers about catalogs"
     )
     behaviour.add_argument(
+        "--largest-page", type=int, default=0, help="rows of a page of a listing at the most (default: as documented)"
+    )
+    behaviour.add_argument(
         "--experiments-total-count", action="store_true", help="the list of experiments as the official client reads it"
     )
     behaviour.add_argument("--odd-metrics", action="store_true", help="campaigns/metrics has odd headers and rows")

@@ -85,6 +85,7 @@ class Library:
             and (not campaigns or row["meta"]["campaignId"] in campaigns)
             and start <= row.get("startDate", start * 1000) / 1000 <= end
         ]
+        limit = min(limit, self.project.options.largest_page or limit)
         begin = int(offset)
         if begin == 0 and limit < len(full):
             self.project.serve_first_page("experiments")

@@ -103,6 +103,8 @@ class Options:
     """Whether the address of a next page tells page and size alone, without what else was asked for."""
     next_pages: str = "absolute"
     """How the address of a next page is written: one of `NEXT_PAGES`."""
+    largest_page: int = 0
+    """The most rows of a page of a listing, whatever was asked for; 0: as many as documented."""
     unfiltered_totals: bool = False
     """Whether the total of a listing (``totalCampaignsCount`` ...) counts all rows, whatever was asked for."""
     silent_campaigns: bool = False

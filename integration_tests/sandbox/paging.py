@@ -36,8 +36,8 @@ class Paging:
     def page(self, request: web.Request, rows: list[Row], project: Project, unfiltered: int | None = None) -> Row:
         """The page of ``rows`` that is asked for; ``project`` hears of the endpoint when it is the first of several.
 
-        Its options tell how the address of the next page looks, and whether the total is ``unfiltered``: how many
-        rows there are whatever was asked for.
+        Its options tell how many rows it has at the most, how the address of the next page looks, and whether the total
+        is ``unfiltered``: how many rows there are whatever was asked for.
 
         Raises:
             ApiError: If it may not be asked for.
@@ -47,6 +47,7 @@ class Paging:
         page, size = number(query.get("page", "1")), number(query.get("pageSize", str(self.default)))
         if page is None or size is None or size > self.most:
             raise bad_params("Invalid page or pageSize")
+        size = min(size, options.largest_page or size)
         begin = (page - 1) * size
         answer: Row = {self.name: rows[begin : begin + size]}
         more = begin + size < len(rows)

@@ -237,8 +237,9 @@ class Project:
         self, ids: Collection[int] | None = None, start: float = 0, end: float = FOR_EVER
     ) -> list[tuple[Row, metrics.Cells]]:
         """The campaigns, or those of ``ids``, that report numbers of ``start <= moment < end``, and the numbers."""
-        options, span = self.options, self._span(start, end)
+        options = self.options
         with self.lock:
+            span = self._span(start, end)  # a campaign that changes later shows no numbers of an earlier moment
             asked = [dict(row) for row in self.campaigns if ids is None or row["id"] in ids]
         return metrics.reported(options.seed, asked, span, odd=options.odd_metrics, zeros=options.zero_metrics)
 
