@@ -35,6 +35,8 @@ ENDPOINTS: Mapping[str, Sequence[str]] = {
 """The endpoints of each stream."""
 PAGED = ("campaigns", "catalogs", "catalogs/*/items", "journeys", "templates")
 """Endpoints whose answers name a next page; elsewhere such a name is but a field."""
+PAGES = ("campaigns", "catalogs", "catalogs/Products/items", "experiments", "journeys", "templates")
+"""What is listed by pages, between which the project may change."""
 COUNTED = (*PAGED, "experiments")
 """Endpoints whose answers tell how many rows there are; elsewhere an answer without rows is true."""
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from os import environ
+from random import Random
 from typing import Any, ClassVar
 from unittest.mock import patch
 
@@ -64,10 +66,13 @@ AT_ONCE = (
     "campaign",
     "campaign goes on",
     "template",
+    "template comes",
     "list goes",
     "journey",
+    "journey comes",
     "snippet",
     "item",
+    "item comes",
     "experiment goes",
 )
 """What they do in the middle of a sync, each once; a template that is edited twice may show one half of each time."""
@@ -111,6 +116,12 @@ def change(sandbox: Sandbox, what: str, number: int) -> None:
         act(which)
 
 
+def some_streams(number: int) -> list[str]:
+    """A few streams, one or two of events among them: drawn one by one, the first of all would come far more often."""
+    rng = Random(number)
+    return [*rng.sample(EVENT_TABLES, rng.randint(1, 2)), *rng.sample(OTHERS, rng.randint(1, 4))]
+
+
 class Model(RuleBasedStateMachine):
     """Drives one replica of one sandbox; each sync compares by itself."""
 
@@ -125,8 +136,7 @@ class Model(RuleBasedStateMachine):
 
     @initialize(
         mode=st.sampled_from(list(MODES)),
-        others=st.sets(st.sampled_from(OTHERS), max_size=4),
-        events=st.sets(st.sampled_from(EVENT_TABLES), min_size=1, max_size=2),
+        streams=st.integers(0, 999_999).map(some_streams),
         lookback=st.sampled_from([60, 0, 5, 1440, 10080]),
         window=st.sampled_from([30, 7, 3, 365]),
         method=st.sampled_from(EXPORT_METHODS),
@@ -136,8 +146,7 @@ class Model(RuleBasedStateMachine):
     def begin(
         self,
         mode: str,
-        others: set[str],
-        events: set[str],
+        streams: list[str],
         lookback: int,
         window: int,
         method: str,
@@ -151,10 +160,10 @@ class Model(RuleBasedStateMachine):
         )
         self._stack.enter_context(patch.dict(environ, environment(self.sandbox)))
         self._lookback = timedelta(minutes=lookback)
-        self._events = sorted(events)
-        self._endpoints = breakage.endpoints_of([*self._events, *sorted(others)], method)
+        self._events = [stream for stream in streams if stream in EVENT_TABLES]
+        self._endpoints = breakage.endpoints_of(streams, method)
         self.replica = Replica(
-            self.sandbox, events | others, mode, self.tally, lookback, window_in_days=window, export_method=method
+            self.sandbox, streams, mode, self.tally, lookback, window_in_days=window, export_method=method
         )
 
     # The project changes
@@ -236,9 +245,11 @@ class Model(RuleBasedStateMachine):
         minutes=st.sampled_from([0, 1, 90, 1000]),
         number=st.integers(0, 5),
         after=st.none() | st.integers(20, 120),
+        listing=st.integers(0, 2 * len(breakage.PAGES)),
     )
-    def sync_while_things_change(self, at: int, minutes: int, number: int, after: int | None) -> None:
-        """In the middle of a sync time passes, and much changes."""
+    def sync_while_things_change(self, at: int, minutes: int, number: int, after: int | None, listing: int) -> None:
+        """In the middle of a sync time passes, and much changes: after some message, or between two pages."""
+        listings = [page for page in breakage.PAGES if any(fnmatchcase(page, one) for one in self._endpoints)]
 
         def change() -> None:
             self.time_passes(minutes, 3)
@@ -248,7 +259,12 @@ class Model(RuleBasedStateMachine):
                 self.something_changes(what, number)
                 self.replica.look()
 
-        self.replica.sync(after, meanwhile=(at, change))
+        if listing < len(breakage.PAGES) or not listings:
+            self.replica.sync(after, meanwhile=(at, change))
+            return
+        self.sandbox.between_pages(listings[listing % len(listings)], change)
+        self.replica.sync(after)
+        self.sandbox.project.after_first_page.clear()
 
     def teardown(self) -> None:
         """At last all is mended, and late rows have come: then two syncs bring all there is."""
