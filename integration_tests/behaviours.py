@@ -17,7 +17,7 @@ BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "archived_campaigns": (True, False),
     "bare_next_pages": (False, True),
     "next_pages": NEXT_PAGES,
-    "largest_page": (0, 2),
+    "largest_page": (2, 0),
     "unfiltered_totals": (False, True),
     "silent_campaigns": (True, False),
     "experiments_total_count": (False, True),

@@ -101,6 +101,7 @@ def model(until: float, seed: int) -> Report:
             super().__init__()
 
     for number in _numbers(until, seed):
+        Counted.shift = number
         _try(report, number, lambda number=number: run_state_machine_as_test(with_seed(number)(Counted), settings=how))
     report.chains = examples
     return report

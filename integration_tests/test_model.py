@@ -31,6 +31,7 @@ def test_given_any_order_of_syncs_kills_faults_and_changes_when_synced_then_noth
 
     class Seeded(Model):
         tally = Tally()
+        shift = 1_000_003 * seed
 
     how = hypothesis_settings(
         max_examples=EXAMPLES,
