@@ -22,6 +22,7 @@ BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "silent_campaigns": (True, False),
     "experiments_total_count": (False, True),
     "keyless_users": (0, 0, 0, 0, 3),
+    "missing_endpoints": ((), (), (), ("experiments*",), ("export/start",), ("export/jobs",)),
     "metadata_page": (5, 1),
     "wrapped_catalogs": (True, False),
     "odd_metrics": (False, True),
@@ -32,6 +33,12 @@ BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "job_file_bytes": (10_000_000, 2_500),
     "job_bytes": (100_000_000_000, 100_000_000_000, 25_000),
     "job_files_page": (10, 1),
+    "job_files_shuffled": (False, True),
+    "job_files_by_position": (False, True),
+    "job_files_repeated": (False, True),
+    "job_files_late": (0, 2),
+    "job_bytes_told": (True, False),
+    "jobs_listed": (True, False),
     "job_files_gzip": (False, True),
     "job_empty_file": (False, True),
     "job_url_seconds": (1800, 60),
@@ -53,7 +60,11 @@ EXPORT_METHODS = ("automatic", "automatic", "automatic", "automatic", "jobs", "d
 """The setting `export_method`, as often as it is to be drawn."""
 
 
-def fitting(drawn: Mapping[str, Any], lookback_in_minutes: int) -> dict[str, Any]:
-    """``drawn`` without what a sync with such a lookback is not meant to bear: events later than that."""
-    bearable = 60.0 * lookback_in_minutes > drawn["delay_in_seconds"]
-    return {**drawn, "delay_in_seconds": drawn["delay_in_seconds"] if bearable else 0.0}
+def fitting(drawn: Mapping[str, Any], lookback_in_minutes: int, method: str) -> dict[str, Any]:
+    """``drawn`` without what no sync with such settings bears: events beyond the lookback, no jobs but jobs alone."""
+    unbearable: dict[str, Any] = {}
+    if drawn["delay_in_seconds"] >= 60.0 * lookback_in_minutes:
+        unbearable["delay_in_seconds"] = 0.0
+    if method == "jobs" and "export/start" in drawn["missing_endpoints"]:
+        unbearable["missing_endpoints"] = ()
+    return {**drawn, **unbearable}

@@ -40,13 +40,18 @@ BEYOND = "beyond_the_header"
 
 def expected(sandbox: Sandbox, table: str, schema: Mapping[str, Any]) -> list[Record]:
     """The records of a table, with the columns of a (configured) schema."""
-    rows = _ROWS[table](sandbox) if table in _ROWS else sandbox.rows(table)
+    return [fitted(table, row, schema) for row in rows(sandbox, table)]
+
+
+def rows(sandbox: Sandbox, table: str) -> Iterator[Row]:
+    """The rows of a table, as Iterable tells them."""
+    return _ROWS[table](sandbox) if table in _ROWS else sandbox.rows(table)
+
+
+def fitted(table: str, row: Row, schema: Mapping[str, Any]) -> Record:
+    """The record that a row must become."""
     if table.endswith(("_metrics", "_metrics_daily")):
-        return [_measured(row, schema) for row in rows]
-    return [_fitted(row, schema) for row in rows]
-
-
-def _fitted(row: Row, schema: Mapping[str, Any]) -> Record:
+        return _measured(row, schema)
     return record("", row, schema)
 
 
@@ -56,16 +61,34 @@ def _labels(sandbox: Sandbox) -> Iterator[Record]:
             yield {"campaignId": campaign["id"], "label": label}
 
 
-def _experiments(sandbox: Sandbox) -> Iterator[Record]:
-    for full in sandbox.rows("experiment_details"):
-        campaign = full.get("campaignId") or full["meta"]["campaignId"]
-        (listed,) = [row for row in sandbox.rows("experiments") if row["id"] == full["id"]]
-        yield listed | full | ({"campaignId": campaign} if campaign else {})
+def _put_together(table: str) -> Callable[[Sandbox], Iterator[Record]]:
+    def made(sandbox: Sandbox) -> Iterator[Record]:
+        listed, details = parts(sandbox, table)
+        return (joined(table, listed[key], row) for key, row in details.items())
+
+    return made
 
 
-def _template_content(sandbox: Sandbox) -> Iterator[Record]:
-    listed = {row["templateId"]: row for row in sandbox.rows("templates")}
-    return (row | listed[row["templateId"]] for row in sandbox.rows("template_contents"))
+PARTS = {
+    "experiments": ("experiments", "experiment_details", "id"),
+    "template_content": ("templates", "template_contents", "templateId"),
+}
+"""Tables that are put together from a listing and its rows' details: what the sandbox calls both, and their key."""
+
+
+def parts(sandbox: Sandbox, table: str) -> tuple[dict[Any, Row], dict[Any, Row]]:
+    """What the listing and the details show of one of `PARTS`, by key."""
+    *names, key = PARTS[table]
+    listed, details = ({row[key]: row for row in sandbox.rows(name)} for name in names)
+    return listed, details
+
+
+def joined(table: str, listed: Row, detail: Row) -> Record:
+    """The row of one of `PARTS`: of templates the listing comes first, of experiments the detail."""
+    if table == "template_content":
+        return {**detail, **listed}
+    campaign = detail.get("campaignId") or detail["meta"]["campaignId"]
+    return {**listed, **detail, **({"campaignId": campaign} if campaign else {})}
 
 
 def _daily(sandbox: Sandbox) -> Iterator[Record]:
@@ -79,9 +102,9 @@ def _daily(sandbox: Sandbox) -> Iterator[Record]:
 _ROWS: dict[str, Callable[[Sandbox], Iterator[Record]]] = {
     "campaign_labels": _labels,
     "campaign_metrics_daily": _daily,
-    "experiments": _experiments,
+    "experiments": _put_together("experiments"),
     "forgotten_users": lambda sandbox: sandbox.rows("forgotten"),
-    "template_content": _template_content,
+    "template_content": _put_together("template_content"),
 }
 
 
@@ -103,7 +126,7 @@ def _measured(cells: Mapping[str, Any], schema: Mapping[str, Any]) -> Record:
             name = column(title)
             row[name] = _number(cell, columns[name]["type"] if name in columns else _spelled(cell))
     surplus = [cell for cell in cells.get("", []) if cell]
-    return _fitted(row | ({BEYOND: surplus} if surplus else {}), schema)
+    return record("", row | ({BEYOND: surplus} if surplus else {}), schema)
 
 
 def _spelled(cell: str) -> list[str]:

@@ -156,7 +156,7 @@ class Model(RuleBasedStateMachine):
         seed: int,
     ) -> None:
         """Make a project that behaves in some way, and choose how it is replicated."""
-        options = fitting(behaviour, lookback)
+        options = fitting(behaviour, lookback, method)
         streams = some_streams(self.shift + draw)
         note(f"{streams=}")
         self.sandbox = self._stack.enter_context(
@@ -217,7 +217,10 @@ class Model(RuleBasedStateMachine):
     def a_fault(self, kind: dict[str, Any], place: int, times: int | None, nth: int, after: int) -> None:
         """Something goes wrong from now on, for so many requests or until it is mended."""
         endpoint = self._endpoints[place % len(self._endpoints)]
-        self.sandbox.faults.add(breakage.fault(kind, endpoint, times=times, nth=nth, after=after))
+        others = [fault for fault, _ in self.sandbox.faults.all()]
+        fault = breakage.bearable(breakage.fault(kind, endpoint, times=times, nth=nth, after=after), others)
+        if fault:
+            self.sandbox.faults.add(fault)
 
     @precondition(lambda self: self.sandbox.faults.all())
     @rule()
@@ -286,8 +289,8 @@ class Model(RuleBasedStateMachine):
             self._stack.close()
 
     def _assert_complete(self, statuses: dict[str, str]) -> None:
-        """All streams came to their end, but for users without a key, a window of which fails."""
-        may_fail = {"users"} if self.sandbox.options.keyless_users else set()
+        """All streams came to their end, but for those that may fail in such a project."""
+        may_fail = breakage.may_fail(self.sandbox.options)
         assert {statuses[name] for name in statuses.keys() - may_fail} == {"COMPLETE"}, statuses
 
     def _struck(self) -> int:

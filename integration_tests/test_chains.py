@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import EVENTS, TABLES, TRUTH_OF, assert_exact, expected
+from integration_tests.all_tables import TABLES
+from integration_tests.expected import EVENT_TABLES, TRUTH_OF, assert_exact, expected
 from integration_tests.replica import MODES, Replica, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sync import NOW, START, catalog_here, environment, sync
@@ -18,16 +19,23 @@ SYNCS = 10
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A small project."""
-    size = Size(events=20, users=10, lists=3, campaigns=5, templates=6, metadata_keys=2)
+    size = Size(events=20, users=10, lists=3, campaigns=5, templates=6, metadata_keys=2, journeys=5, experiments=4)
     with Sandbox(start=START, now=NOW, rate_scale=10_000, size=size) as running:
         for name, value in environment(running).items():
             monkeypatch.setenv(name, value)
         yield running
 
 
-def late_events(sandbox: Sandbox, lookback: int, rng: Random) -> None:
-    """Events that happened at any time of the lookback, and become exportable at any time of what is left of it."""
+def some_tables(rng: Random) -> list[str]:
+    """All tables but events, and a few of these."""
+    others = [table for table in TABLES if table not in EVENT_TABLES]
+    return [*others, *rng.sample(EVENT_TABLES, 5)]
+
+
+def late_events(sandbox: Sandbox, tables: list[str], lookback: int, rng: Random) -> None:
+    """Events of ``tables`` that happened at any time of the lookback, and become exportable in what is left of it."""
     now = sandbox.now
+    events = [table for table in tables if table in EVENT_TABLES]
     for number in range(rng.randrange(1, 9)):
         at = (now - timedelta(seconds=rng.randrange(lookback * 60))).replace(microsecond=0)
         shown = max(now, now + (at + timedelta(minutes=lookback, seconds=-1) - now) * rng.choice([0, 1, rng.random()]))
@@ -35,7 +43,7 @@ def late_events(sandbox: Sandbox, lookback: int, rng: Random) -> None:
             "email": f"late.{at:%d%H%M%S}.{number}.{rng.randrange(10**9)}@example.com",
             "createdAt": f"{at:%Y-%m-%d %H:%M:%S} +00:00",
         }
-        sandbox.add_event(TRUTH_OF[rng.choice(EVENTS)], row, exportable_at=shown)
+        sandbox.add_event(TRUTH_OF[rng.choice(events)], row, exportable_at=shown)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,8 @@ def test_given_late_events_when_synced_ten_times_then_nothing_is_lost_and_nothin
     """`Replica` compares after each sync; here all that is older than the lookback must be there in the end."""
     rng = Random(f"{mode}:{skew}:{lookback}")
     tally = Tally()
-    replica = Replica(small, EVENTS, mode, tally, lookback)
+    events = rng.sample(EVENT_TABLES, 8)
+    replica = Replica(small, events, mode, tally, lookback, export_method="automatic")
     for _ in range(SYNCS):
         replica.skew = None if skew is None else timedelta(hours=skew)
         statuses = replica.sync()
@@ -58,7 +67,7 @@ def test_given_late_events_when_synced_ten_times_then_nothing_is_lost_and_nothin
         small.grow(0)
         small.advance(minutes=rng.choice([1, 9, 25, 100, 700]))
         small.grow(rng.randrange(4))
-        late_events(small, lookback, rng)
+        late_events(small, events, lookback, rng)
 
     replica.skew = None
     small.advance(minutes=lookback, seconds=2)
@@ -75,11 +84,12 @@ def test_given_ten_kills_when_resumed_each_time_then_nothing_is_lost_and_only_th
 ) -> None:
     rng = Random(f"{mode}:{seed}")
     tally = Tally()
-    replica = Replica(small, TABLES, mode, tally, 60, window_in_days=5)
+    tables = some_tables(rng)
+    replica = Replica(small, tables, mode, tally, 60, window_in_days=5, export_method="automatic")
 
     for _ in range(SYNCS):
         replica.sync(rng.randrange(1, rng.choice([60, 120, 400])), keep_torn=rng.random() < 0.7)
-        late_events(small, 60, rng)
+        late_events(small, tables, 60, rng)
         small.advance(minutes=rng.choice([0, 30]))
     statuses = replica.sync()
 

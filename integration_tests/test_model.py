@@ -20,8 +20,8 @@ from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.faults import Kind
 from integration_tests.sandbox.options import Options
 
-SEEDS = range(10)
-EXAMPLES = 6
+SEEDS = range(8)
+EXAMPLES = 5
 """Of each seed."""
 
 

@@ -1,6 +1,6 @@
 """What a project holds, as the records that every stream must have: both oracles, behind one door."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,6 +10,7 @@ from typing import Any
 from integration_tests import expected, expected_listings
 from integration_tests.all_tables import CURSORS, KEYS
 from integration_tests.expected import ALL_EXPORTS, TRUTH_OF, canonical
+from integration_tests.expected_listings import PARTS, joined, parts
 from integration_tests.sandbox import Sandbox
 
 Record = Mapping[str, Any]
@@ -102,29 +103,30 @@ class Truths:
         """What the sandbox holds and shows now."""
         truth = Truth()
         for stream in self._streams:
-            if stream in _PARTS:
-                truth.parts[stream] = _PARTS[stream](self._sandbox)
+            if stream in PARTS:
+                truth.parts[stream] = parts(self._sandbox, stream)
             truth.rows[stream] = list(self._rows(stream))
         return truth
 
     def _rows(self, stream: str) -> Iterator[Row]:
+        return (self._row(stream, sent) for sent in self._sent(stream))
+
+    def _sent(self, stream: str) -> Iterator[Record]:
+        """The rows as Iterable tells them."""
         if stream in LISTED:
-            for record in expected_listings.expected(self._sandbox, stream, self._schemas[stream]):
-                yield Row.of(stream, record, self.keys)
-            return
+            return expected_listings.rows(self._sandbox, stream)
         name = TRUTH_OF[stream]
         if stream == "list_users" and self._by_user_id:
             name = "list_users_by_user_id"
         bounds = {"exportable_by": self._sandbox.now} if stream in ALL_EXPORTS else {}
-        for sent in self._sandbox.rows(name, **bounds):
-            yield self._row(stream, sent)
+        return self._sandbox.rows(name, **bounds)
 
     def _row(self, stream: str, sent: Record) -> Row:
         """The row that ``sent`` becomes; most were looked at before."""
         known = stream, dumps(sent)
         if known not in self._made:
-            (record,) = expected.expected(stream, [sent], self._schemas[stream])
-            self._made[known] = Row.of(stream, record, self.keys)
+            fitted = expected_listings.fitted if stream in LISTED else expected.record
+            self._made[known] = Row.of(stream, fitted(stream, sent, self._schemas[stream]), self.keys)
         return self._made[known]
 
     def between(self, before: Truth, after: Truth) -> Iterator[tuple[str, Row]]:
@@ -134,26 +136,6 @@ class Truths:
             for key, row in listed.items():
                 mixed = [] if stream == "template_content" else [row]
                 if key in shown:
-                    mixed.append(_JOINED[stream](row, shown[key]))
+                    mixed.append(joined(stream, row, shown[key]))
                 for one in mixed:
                     yield stream, Row.of(stream, expected.record("", one, self._schemas[stream]), self.keys)
-
-
-def _template_parts(sandbox: Sandbox) -> tuple[dict[Any, Record], dict[Any, Record]]:
-    listed = {row["templateId"]: row for row in sandbox.rows("templates")}
-    return listed, {row["templateId"]: row for row in sandbox.rows("template_contents")}
-
-
-def _experiment_parts(sandbox: Sandbox) -> tuple[dict[Any, Record], dict[Any, Record]]:
-    listed = {row["id"]: row for row in sandbox.rows("experiments")}
-    return listed, {row["id"]: row for row in sandbox.rows("experiment_details")}
-
-
-_PARTS: Mapping[str, Callable[[Sandbox], tuple[dict[Any, Record], dict[Any, Record]]]] = {
-    "experiments": _experiment_parts,
-    "template_content": _template_parts,
-}
-_JOINED: Mapping[str, Callable[[Record, Record], dict[str, Any]]] = {
-    "experiments": lambda listed, whole: {**listed, **whole},
-    "template_content": lambda listed, content: {**content, **listed},
-}
