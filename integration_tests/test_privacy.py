@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import sync
+from integration_tests.sync import run, settings, sync
 
 EXPORT = "export/data.json"
 FOR_EVER: dict[str, Any] = {"times": None}
@@ -75,3 +75,20 @@ def test_given_an_error_that_quotes_people_when_synced_then_nothing_of_them_is_w
     assert "HTTP 400" in error["message"]
     assert error["internal_message"].endswith(" is not welcome")
     assert not any(part in told(output) for part in ("jurgen", "smith", "555 010", "15550100100", "010-0100"))
+
+
+# Settings
+
+
+@pytest.mark.parametrize("command", ["check", "discover", "read"])
+@pytest.mark.parametrize("field", ["start_date", "end_date", "region", "window_in_days"])
+def test_given_a_key_in_the_wrong_field_when_run_then_it_is_not_printed(
+    sandbox: Sandbox, command: str, field: str
+) -> None:
+    documents = {"catalog": {"streams": []}} if command == "read" else {}
+
+    output = run(sandbox, command, config=settings(sandbox) | {field: "fedcba9876543210"}, **documents)
+
+    assert f"'{field}'" in output.text
+    assert "fedcba98" not in output.text
+    assert not sandbox.requests

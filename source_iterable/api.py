@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -131,6 +131,7 @@ class Api:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.url = f"{config.url}/api/"
         self.data_center = f"{config.region} data center ({urlsplit(config.url).hostname})"
+        self.host = urljoin(config.url, "/").rstrip("/")
         self.clock = clock or Clock()
         self._rate_scale = config.rate_scale
         self.budget = Budget(config.rate_scale, REQUESTS_PER_MINUTE, MINUTE)
