@@ -21,7 +21,7 @@ from airbyte_cdk.sources.streams.call_rate import (
     Rate,
 )
 from airbyte_cdk.sources.streams.http import HttpClient
-from requests.adapters import HTTPAdapter
+from airbyte_cdk.sources.streams.http.tcp_keepalive import TcpKeepaliveHTTPAdapter
 from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
@@ -291,7 +291,9 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
 
 def _with_room(session: requests.Session) -> requests.Session:
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+        # An answer may take an hour to begin, and NAT gateways drop a connection that is silent for 350 s.
+        adapter = TcpKeepaliveHTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+        session.mount(scheme, adapter)
     # Without a target requests would follow, it does not read the body of a redirect, however large, into memory.
     session.get_redirect_target = _nowhere  # type: ignore[method-assign,assignment]
     return session
