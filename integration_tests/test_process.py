@@ -174,6 +174,42 @@ def test_given_log_lines_of_downloads_while_records_are_written_then_they_stand_
         assert len(output.records(table)) == rows + Size().events
 
 
+LATER = {
+    "email_send_skip": "emailSendSkip",
+    "email_subscribe": "emailSubscribe",
+    "email_unsubscribe": "emailUnSubscribe",
+    "purchase": "purchase",
+    "push_open": "pushOpen",
+    "push_send": "pushSend",
+    "sms_send": "smsSend",
+    "web_push_send": "webPushSend",
+}
+"""Tables that are read after `email_send`, and their data types."""
+
+
+def test_given_a_destination_that_reads_nothing_when_downloads_log_then_they_go_on(
+    project: Sandbox, reading: Callable[..., Reading]
+) -> None:
+    """Each table's first export breaks twice, which is logged; there are more tables than threads."""
+    breaks = [
+        project.faults.add(Fault(kind="cut", cut_at="end", endpoint=EXPORT, data_type=data_type, times=2))
+        for data_type in LATER.values()
+    ]
+    stuck = reading("email_send", *LATER, days=30)
+    assert stuck.read_until(lambda: b'"type":"RECORD"' in stuck.text)
+    until(stuck.is_stuck, "the pipe was not filled")
+
+    until(lambda: all(project.faults.struck(one) == 2 for one in breaks), "downloads stopped at their log lines")
+    until(lambda: len(exports(project)) >= len(LATER) * 5, "downloads stopped")
+
+    output = stuck.read_all()
+    assert output.exit_code == 0
+    assert sum("Asking for less" in line for line in output.logs) == len(LATER)
+    for table in LATER:
+        assert output.statuses(table)[-1] == "COMPLETE"
+        assert len(output.records(table)) == Size().events
+
+
 # SIGKILL
 
 

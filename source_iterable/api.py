@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -21,7 +21,7 @@ from airbyte_cdk.sources.streams.call_rate import (
     Rate,
 )
 from airbyte_cdk.sources.streams.http import HttpClient
-from requests.adapters import HTTPAdapter
+from airbyte_cdk.sources.streams.http.tcp_keepalive import TcpKeepaliveHTTPAdapter
 from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
@@ -131,6 +131,7 @@ class Api:
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.url = f"{config.url}/api/"
         self.data_center = f"{config.region} data center ({urlsplit(config.url).hostname})"
+        self.host = urljoin(config.url, "/").rstrip("/")
         self.clock = clock or Clock()
         self._rate_scale = config.rate_scale
         self.budget = Budget(config.rate_scale, REQUESTS_PER_MINUTE, MINUTE)
@@ -290,7 +291,9 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
 
 def _with_room(session: requests.Session) -> requests.Session:
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+        # An answer may take an hour to begin, and NAT gateways drop a connection that is silent for 350 s.
+        adapter = TcpKeepaliveHTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+        session.mount(scheme, adapter)
     # Without a target requests would follow, it does not read the body of a redirect, however large, into memory.
     session.get_redirect_target = _nowhere  # type: ignore[method-assign,assignment]
     return session

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
@@ -21,7 +23,13 @@ AUTOMATIC, DIRECT, JOBS = EXPORT_METHODS = ("automatic", "direct", "jobs")
 DATE_FORMS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or MM/DD/YYYY"
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
-_LONGEST_QUOTE = 60
+# What a value must look like to be quoted in an error: whatever else stands in a field may be a key.
+_LIKE_DATE = re.compile(
+    r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ]\d{1,2}(:\d{1,2}){0,2}(\.\d{1,6})?\s?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
+)
+_LIKE_NUMBER = re.compile(r"[+-]?\d{1,8}([.,]\d{1,4})?", re.ASCII)
+_LIKE_CHOICE = re.compile(r"[A-Za-z_.]{0,12}")
+_MAX_QUOTE = 30
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,11 @@ def _date(settings: Mapping[str, Any], name: str) -> datetime | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise refusal(name, f"must be text in the form {DATE_FORMS}, not {_quoted(value)}.")
+        raise refusal(name, f"must be text in the form {DATE_FORMS}, not {_quoted(value, _LIKE_DATE)}.")
     try:
         return timestamps.from_setting(value.strip())
     except ValueError:
-        raise refusal(name, f"is no date that exists: {_quoted(value)}. Use {DATE_FORMS}.") from None
+        raise refusal(name, f"is no date that exists: {_quoted(value, _LIKE_DATE)}. Use {DATE_FORMS}.") from None
 
 
 def _integer(settings: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
@@ -133,9 +141,9 @@ def _integer(settings: Mapping[str, Any], name: str, default: int, least: int, m
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise refusal(name, f"must be a whole number from {least} to {most}, not {_quoted(value)}.")
+        raise refusal(name, f"must be a whole number from {least} to {most}, not {_quoted(value, _LIKE_NUMBER)}.")
     if not least <= value <= most:
-        raise refusal(name, f"must lie between {least} and {most}, not {_quoted(value)}.")
+        raise refusal(name, f"must lie between {least} and {most}, not {_quoted(value, _LIKE_NUMBER)}.")
     return value
 
 
@@ -144,14 +152,25 @@ def _choice(settings: Mapping[str, Any], name: str, choices: tuple[str, ...], de
     if value is None:
         return default
     if not isinstance(value, str) or value not in choices:
-        raise refusal(name, f"must be one of {', '.join(choices)}, not {_quoted(value)}.")
+        raise refusal(name, f"must be one of {', '.join(choices)}, not {_quoted(value, _LIKE_CHOICE)}.")
     return value
 
 
 def _url(environment: Mapping[str, str], default: str) -> str:
     url = environment.get("ITERABLE_API_URL") or default
     if not url.startswith(("https://", "http://")):
-        raise refusal("ITERABLE_API_URL", f"(an environment variable) must begin with https://, not {_quoted(url)}.")
+        raise refusal("ITERABLE_API_URL", "(an environment variable) must begin with https://.")
+    try:
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and parts.port != 0 and not {"@", "?", "#"} & set(url)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise refusal(
+            "ITERABLE_API_URL",
+            "(an environment variable) must be an address like https://127.0.0.1:8080, without user name, password or "
+            "query.",
+        )
     return url.rstrip("/")
 
 
@@ -164,10 +183,15 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise refusal(name, f"(an environment variable) must be a number above 0, not {_quoted(text)}.")
+        raise refusal(name, f"(an environment variable) must be a number above 0, not {_quoted(text, _LIKE_NUMBER)}.")
     return value
 
 
-def _quoted(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
+def _quoted(value: object, like: re.Pattern[str]) -> str:
+    """``value`` if it is what was meant for its setting; otherwise what it is, without any of it."""
+    if isinstance(value, str):
+        is_safe = len(value) <= _MAX_QUOTE and like.fullmatch(value.strip())
+        return repr(value) if is_safe else f"a text of {len(value)} characters"
+    if isinstance(value, int | float):
+        return json.dumps(value) if isinstance(value, bool) or like.fullmatch(str(value)) else "a number"
+    return "a list" if isinstance(value, list) else "an object"

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import orjson
 import requests
 
-MAX_BODY_BYTES = 64_000
-MAX_QUOTE = 500
+from source_iterable.masking import masked, unnamed
 
-_ADDRESS = re.compile(r"[^\s\"<>,;:@]+@[^\s\"<>,;:@]+")
+MAX_BODY_BYTES = 64_000
+
 _CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
@@ -46,7 +46,8 @@ class ErrorResponse:
             parsed = None
         if isinstance(parsed, dict):
             code = str(parsed.get("code") or "")
-            self.code, self.text = code if _CODE.fullmatch(code) else "", str(parsed.get("msg") or "")
+            self.code = code if _CODE.fullmatch(code) and unnamed(code) == code else ""
+            self.text = str(parsed.get("msg") or "")
         else:
             self.text = body.decode("utf-8", "replace")
 
@@ -56,7 +57,7 @@ class ErrorResponse:
 
     @property
     def detail(self) -> str:
-        """The answer with Iterable's text, people's addresses masked, for internal messages."""
+        """The answer with Iterable's text, people's data masked, for internal messages."""
         return f"{self}: {masked(self.text)}"
 
     @property
@@ -87,11 +88,6 @@ def endpoint_of(url: str) -> str:
 def is_web_page(response: requests.Response) -> bool:
     """Whether an answer is HTML: so answer proxies and login pages, and Iterable where it does not know the path."""
     return str(response.headers.get("Content-Type", "")).strip().lower().startswith("text/html")
-
-
-def masked(text: str) -> str:
-    """``text`` without people's e-mail addresses, cut to a length fit for a log."""
-    return _ADDRESS.sub("***@***", text[: 4 * MAX_QUOTE])[:MAX_QUOTE]
 
 
 def retry_after(response: requests.Response) -> float | None:

@@ -20,6 +20,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
+from source_iterable.masking import masked
 from source_iterable.readings import MAX_READINGS, Ending, Readings
 from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
 
@@ -175,7 +176,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         except BrokenBodyError as error:
             return self._again(f"the answer broke off ({error})")
         except UnusableBodyError as error:
-            raise self._system_error(f"cannot be read: {error}.", str(error)) from error
+            raise self._system_error(f"cannot be read: {masked(str(error))}.", masked(str(error))) from error
         except OSError as error:
             self._failed += 1
             if self._give_up is not None or self._failed >= self._tries:

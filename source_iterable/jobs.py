@@ -39,6 +39,7 @@ from source_iterable.job_answers import (
     next_after,
     read_object,
 )
+from source_iterable.masking import is_name
 from source_iterable.rows import Row, check
 from source_iterable.spool import Grow, Spool
 from source_iterable.windows import Window
@@ -234,7 +235,7 @@ class Jobs:
             if new or state != shown:
                 shown, since = state, time.monotonic()
             elif time.monotonic() - since > (LONG_PATIENCE if self._forced else PATIENCE):
-                raise self._no_more_jobs("", f"job {job} stays {state or 'without a state'}")
+                raise self._no_more_jobs("", f"job {job} stays {state if is_name(state) else 'without a state'}")
             wait = min(2 * wait, LAST_POLL)
 
     def _pause(self, seconds: float, grow: Grow) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import timedelta
 from threading import Lock
 
+from source_iterable.masking import MAX_NAME, is_name
 from source_iterable.windows import Window
 
 MOST_NAMES = 1000  # that are counted one by one
@@ -22,7 +23,7 @@ class Progress:
     Attributes:
         span: From where to where it is read; None for a table without windows.
         rows: How many records left.
-        names: How many of them bear each name, where the rows of a table have names.
+        names: How many of them bear each name, where the rows of a table have names that look like names.
     """
 
     span: Window | None = None
@@ -38,6 +39,7 @@ class Progress:
         self._counting = Lock()
         self.remarks: list[str] = []
         self.names: Counter[str] = Counter()
+        self._unnamed = 0
 
     def answered(self) -> None:
         """Count a request; called from any thread."""
@@ -65,9 +67,14 @@ class Progress:
             self._table, what, counted(rows), volume(size), seconds, done, of, self._left(share, of - done),
         )  # fmt: skip
 
-    def named(self, name: str) -> None:
-        """Count a row by its name."""
-        self.names[name if name in self.names or len(self.names) < MOST_NAMES else "others"] += 1
+    def named(self, name: object) -> None:
+        """Count a row by its name; one that does not look like a name, and may hold a person's data, among others."""
+        if isinstance(name, str) and (
+            name in self.names or (len(name) <= MAX_NAME and len(self.names) < MOST_NAMES and is_name(name))
+        ):
+            self.names[name] += 1
+        else:
+            self._unnamed += 1
 
     def remark(self, text: str, *, once: bool = False) -> None:
         """Keep something that the summary must tell, and warn of it now; called from any thread."""
@@ -92,13 +99,11 @@ class Progress:
             f"; another try goes on from {resumption}" if resumption else "",
             "".join(f"; {remark}" for remark in self.remarks),
         )
-        if self.names:
-            named = [
-                f"{name.encode('utf-8', 'backslashreplace').decode()} {count:,}"
-                for name, count in self.names.most_common(NAMES_TOLD)
-            ]
-            others = len(self.names) - len(named)
-            logger.info("%s: by name: %s%s", self._table, ", ".join(named), f" and {others} others" if others else "")
+        told = self.names.most_common(NAMES_TOLD)
+        others = self.names.total() + self._unnamed - sum(count for _, count in told)
+        if told or others:
+            named = [*told, ("others", others)] if others else told
+            logger.info("%s: by name: %s", self._table, ", ".join(f"{name} {count:,}" for name, count in named))
 
     def _outlook(self, window: Window) -> str:
         if self.span is None or self.span.width <= timedelta():

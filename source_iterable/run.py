@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import os
 import signal
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
-from types import FrameType
-from typing import Any, BinaryIO, NoReturn, TextIO, cast
+from typing import Any, NoReturn, cast
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
@@ -21,25 +19,10 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.config import Config
+from source_iterable.masking import unnamed
 from source_iterable.messages import Batch
+from source_iterable.output import TERMINATED, Log, Output
 from source_iterable.source import SourceIterable
-
-TERMINATED = 128 + signal.SIGTERM
-PATIENCE_SECONDS = 7  # with a destination that does not read, once the process is asked to end
-# What the CDK logs of each table and each retry, which other lines tell better.
-CHATTER = (
-    "Backing off ",
-    "During the sync, the following ",
-    "Setting state of ",
-    "Status code: ",
-    "UserDefinedBackoffException: ",
-    "Finished syncing ",
-    "Marking stream ",
-    "MemoryMonitor ",
-    "Read ",
-    "SourceIterable runtimes",
-    "Syncing stream",
-)
 
 logger = logging.getLogger("airbyte")
 
@@ -80,13 +63,18 @@ class Entrypoint(AirbyteEntrypoint):
             if isinstance(message, Batch):
                 yield message.lines
             else:
+                _mask(message)
                 yield f"{self.airbyte_message_to_string(message)}\n".encode()
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Answer the command of ``arguments``, by default the process's own, on standard output, and end the process."""
+    # Whatever PYTHONUNBUFFERED says: a buffered writer writes to the end, and one thread at a time.
+    out = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 - it lives as long as the process
+    log = Log(out)
+    log.install()
     try:
-        answer(sys.argv[1:] if arguments is None else arguments)
+        answer(sys.argv[1:] if arguments is None else arguments, Output(out, log), log)
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
@@ -94,6 +82,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         status = 1
         with suppress(OSError):
             sys.excepthook(*sys.exc_info())
+    status = _finish(log, status)
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -101,13 +90,9 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     os._exit(status)
 
 
-def answer(arguments: list[str]) -> None:
-    """Write what the command of ``arguments`` answers."""
-    # Whatever PYTHONUNBUFFERED says: a buffered writer writes to the end, and one thread at a time.
-    out = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 - it lives as long as the process
-    log_to(io.TextIOWrapper(out, "utf-8", write_through=True))
+def answer(arguments: list[str], output: Output, log: Log) -> None:
+    """Write what the command of ``arguments`` answers to ``output``; what is logged meanwhile goes to ``log``."""
     entrypoint = Entrypoint(SourceIterable(in_batches=True))
-    output = Output(out)
     signal.signal(signal.SIGTERM, output.end)
     parsed = entrypoint.parse_args(arguments)
     if parsed.command is None:
@@ -124,10 +109,28 @@ def answer(arguments: list[str]) -> None:
             output.write(lines)
     finally:
         if output.ending and parsed.command == "read":
+            log.finish()
             logger.warning(
                 "The sync was told to end (SIGTERM): it was cancelled, or took longer than it may. What the STATE "
                 "messages tell is saved, and another try goes on from there."
             )
+
+
+def _finish(log: Log, status: int) -> int:
+    """Let what was logged be written; gives the exit code, which changes if the process is asked to end meanwhile."""
+    try:
+        log.finish()
+    except SystemExit:  # from here on, patience is bounded
+        return _finish(log, TERMINATED)
+    return status
+
+
+def _mask(message: AirbyteMessage) -> None:
+    """Take people's data out of what an unexpected error quotes; errors that are sentences hold none."""
+    error = message.trace.error if message.trace else None
+    if error:
+        error.internal_message = error.internal_message and unnamed(error.internal_message)
+        error.stack_trace = error.stack_trace and unnamed(error.stack_trace)
 
 
 def require_temporary_folder() -> None:
@@ -145,50 +148,3 @@ def require_temporary_folder() -> None:
             internal_message=str(error),
             failure_type=FailureType.config_error,
         ) from error
-
-
-def log_to(stream: TextIO) -> None:
-    """Have log lines leave at once and whole, through the stream that the messages leave by."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
-            handler.addFilter(_without_noise)
-
-
-def _without_noise(record: logging.LogRecord) -> bool:
-    """Drop chatter, and what is told twice; of an error that is a sentence, tell that (the trace has the stack)."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, AirbyteTracedException) and error.message:
-        record.msg, record.args, record.exc_info = error.message, (), None
-    return record.levelno >= logging.ERROR or not str(record.msg).startswith(CHATTER)
-
-
-class Output:
-    """Where messages leave: each time whole lines in one `write` call, since other threads log to the same stream.
-
-    Attributes:
-        ending: Whether the process was asked to end.
-    """
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self._writing = False
-        self.ending = False
-
-    def write(self, lines: Iterable[bytes]) -> None:
-        """Write ``lines`` until there are no more, or the process is asked to end."""
-        for some in lines:
-            self._writing = True
-            self._out.write(some)
-            self._out.flush()
-            self._writing = False
-            if self.ending:
-                sys.exit(TERMINATED)
-
-    def end(self, signal_number: int, frame: FrameType | None) -> None:
-        """End tidily: after the lines that are being written, and at the latest when patience is at its end."""
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(TERMINATED))
-        signal.alarm(PATIENCE_SECONDS)
-        self.ending = True
-        if not self._writing:
-            sys.exit(TERMINATED)

@@ -108,7 +108,7 @@ class SourceIterable(AbstractSource):
             return False, error.message
         except requests.RequestException as error:
             return False, (
-                f"Iterable could not be reached at {api.url} ({type(error).__name__}). "
+                f"Iterable could not be reached at {api.host} ({type(error).__name__}). "
                 "Check the data center (region), and that this machine may connect there; if both are right, try again "
                 "later."
             )
@@ -254,7 +254,7 @@ def _answer(api: Api, response: requests.Response) -> ErrorResponse:
 
 def _not_iterable(api: Api) -> AirbyteTracedException:
     return AirbyteTracedException(
-        message=f"What answers at {api.url} is not Iterable's API. "
+        message=f"What answers at {api.host} is not Iterable's API. "
         "Check the data center (region), and any proxy on the way."
     )
 

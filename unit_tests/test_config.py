@@ -93,6 +93,83 @@ def test_a_setting_that_cannot_be_used_is_refused_by_its_name(settings: dict[str
         assert str(value) not in f"{refused.value.message} {refused.value.internal_message}"
 
 
+KEYS = (
+    "0123456789abcdef0123456789abcdef",
+    "abcdefabcdefabcdefabcdefabcdefab",
+    "12345678901234567890123456789012",
+    12345678901234567890123456789012,
+    1.2345678901234567e31,
+    "sk.live_AbCdEf-0123456789",
+    " 0123456789abcdef0123456789abcdef\n",
+    ["0123456789abcdef0123456789abcdef"],
+    {"key": "0123456789abcdef0123456789abcdef"},
+)
+
+
+@pytest.mark.parametrize("field", sorted(SPEC["properties"].keys() - {"api_key"}))
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_a_key_in_the_wrong_field_is_not_printed(settings: dict[str, Any], field: str, key: Any) -> None:
+    with pytest.raises(AirbyteTracedException, match=field) as refused:
+        Config.parse(settings | {field: key}, {})
+
+    said = f"{refused.value.message} {refused.value.internal_message}"
+    assert not any(part in said for part in ("abcd", "AbCd", "123456", "234567"))
+
+
+@pytest.mark.parametrize("name", ["ITERABLE_API_URL", "ITERABLE_SPOOL_MEGABYTES", "ITERABLE_RATE_SCALE"])
+@pytest.mark.parametrize("key", [key for key in KEYS if isinstance(key, str)], ids=repr)
+def test_a_key_in_the_environment_is_not_printed(settings: dict[str, Any], name: str, key: str) -> None:
+    with pytest.raises(AirbyteTracedException, match=name) as refused:
+        Config.parse(settings, {name: f"-{key}"})
+
+    assert not any(part in str(refused.value.message) for part in ("abcd", "AbCd", "123456", "234567"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ann:pa55word@api.iterable.com",
+        "https://pa55word@127.0.0.1:1/",
+        "ftp://ann:pa55word@api.iterable.com",
+        "https://api.iterable.com/?key=pa55word",
+        "https://api.iterable.com:pa55word",
+        "https://[pa55word",
+        "https://",
+    ],
+)
+def test_an_address_with_credentials_is_refused_and_not_printed(settings: dict[str, Any], url: str) -> None:
+    with pytest.raises(AirbyteTracedException, match="ITERABLE_API_URL") as refused:
+        Config.parse(settings, {"ITERABLE_API_URL": url})
+
+    assert "pa55word" not in f"{refused.value.message} {refused.value.internal_message} {refused.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "quoted"),
+    [
+        ("start_date", "31/12/2023", "'31/12/2023'"),
+        ("start_date", "2024-02-30", "'2024-02-30'"),
+        ("end_date", "2024-02-01 12:00", "'2024-02-01 12:00'"),
+        ("end_date", "2024-02-01T12:00:00+01:00", "'2024-02-01T12:00:00+01:00'"),
+        ("window_in_days", 0, "0"),
+        ("window_in_days", "30", "'30'"),
+        ("window_in_days", 1.5, "1.5"),
+        ("window_in_days", True, "true"),
+        ("region", "us", "'us'"),
+        ("region", " EU", "' EU'"),
+        ("export_method", "data.csv", "'data.csv'"),
+        ("event_key", "messageId", "'messageId'"),
+    ],
+)
+def test_a_value_that_was_meant_for_its_setting_is_quoted(
+    settings: dict[str, Any], field: str, value: Any, quoted: str
+) -> None:
+    with pytest.raises(AirbyteTracedException) as refused:
+        Config.parse(settings | {field: value}, {})
+
+    assert quoted in str(refused.value.message)
+
+
 @pytest.mark.parametrize("name", ["ITERABLE_SPOOL_MEGABYTES", "ITERABLE_RATE_SCALE"])
 @pytest.mark.parametrize("text", ["0", "-1", "many", "inf", "nan"])
 def test_an_environment_variable_that_cannot_be_used_is_refused(settings: dict[str, Any], name: str, text: str) -> None:

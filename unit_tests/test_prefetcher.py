@@ -1,5 +1,6 @@
 """The prefetcher, with fetches that are told what to do: no HTTP, no sleep."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -424,6 +425,39 @@ def test_a_reader_that_waits_for_long_can_give_a_sign_of_life(server: Server, mo
     assert next(slices) is None
     release.set()
     assert [piece.what for piece in slices if piece is not None] == [Window(START, START + DAY)]
+    prefetcher.stop()
+
+
+def test_threads_go_on_while_the_reader_logs_that_it_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log line may wait for a destination that reads nothing."""
+    monkeypatch.setattr("source_iterable.prefetch.prefetcher.NOTICE_SECONDS", 0.01)
+    release = threading.Event()
+    fetch = server.fetch("a")
+
+    def slow(window: Window, tries: int, reserve: Reserve) -> Body:
+        release.wait(10)
+        return fetch(window, tries, reserve)
+
+    prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), slow)], 10**9)
+    went_on: list[bool] = []
+
+    class Waiting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            needs_the_lock = threading.Thread(target=prefetcher.free_disk, daemon=True)
+            needs_the_lock.start()
+            needs_the_lock.join(5)
+            went_on.append(not needs_the_lock.is_alive())
+            release.set()
+
+    waiting = Waiting()
+    monkeypatch.setattr(logging.getLogger("airbyte"), "handlers", [waiting])
+    monkeypatch.setattr(logging.getLogger("airbyte"), "level", logging.INFO)
+    prefetcher.start()
+
+    assert list(read(prefetcher, "a")) == [Window(START, START + DAY)]
+
+    assert went_on
+    assert all(went_on)
     prefetcher.stop()
 
 

@@ -12,7 +12,8 @@ from airbyte_cdk.models.connector_metadata import MetadataFile
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
 from source_iterable.messages import batches
-from source_iterable.run import Entrypoint, Output
+from source_iterable.output import Output
+from source_iterable.run import Entrypoint
 
 ROOT = Path(__file__).parent.parent
 

@@ -42,6 +42,10 @@ Choose = Callable[[float], Attempt | None]
 """Chooses what to request at a monotonic time."""
 
 
+class _QuietError(Exception):
+    """Nothing happened for a while; its text is what is waited for."""
+
+
 class Prefetcher:
     """Fetches the slices of all plans ahead of their reader.
 
@@ -127,6 +131,10 @@ class Prefetcher:
         while True:
             try:
                 piece = self._take(plan, since + HEARTBEAT_SECONDS)
+            except _QuietError as quiet:
+                # Without the lock: the destination may read nothing, and the threads go on meanwhile.
+                logger.info("%s: still waiting for what comes next (%s).", plan.stream, quiet)
+                continue
             except TimeoutError:
                 piece = None
             else:
@@ -169,7 +177,7 @@ class Prefetcher:
                 if left <= 0:
                     raise TimeoutError
                 if not self._changed.wait(min(left, NOTICE_SECONDS)):
-                    logger.info("%s: still waiting for what comes next (%s).", plan.stream, head.what or "the list")
+                    raise _QuietError(head.what or "the list")
 
     @contextmanager
     def _awaiting(self, plan: SlicePlan[Any]) -> Iterator[None]:

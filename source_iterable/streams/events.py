@@ -9,7 +9,7 @@ from airbyte_cdk.models import ConfiguredAirbyteStream
 from source_iterable.api import Api
 from source_iterable.config import Config
 from source_iterable.identity import event_id, line_id
-from source_iterable.rows import REST, Row, as_text
+from source_iterable.rows import REST, Row
 from source_iterable.streams.export import ExportStream
 
 EVENT_ID = "event_id"
@@ -370,7 +370,7 @@ class CustomEvent(Event):
 
     def added(self, row: Row) -> Row:
         """The event's identity; its name is counted, since the API cannot be asked for some names only."""
-        self.progress.named(as_text(row.get("eventName")))
+        self.progress.named(row.get("eventName"))
         return super().added(row)
 
 

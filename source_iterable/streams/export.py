@@ -78,8 +78,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             AirbyteTracedException: A config_error if ``state`` cannot be read.
         """
         self._span = span = self.span(state)
-        ends_open = self.ends_open and self._is_full_refresh and span is not None and not self.config.end_date
-        last = self.open_window if ends_open else None
+        last = self.open_window if self._has_open_window else None
         self._width = Width(self.config.window, current=self._saved_width(state))
         return plans.WindowPlan(
             self.name,
@@ -277,6 +276,11 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         if settled is None:
             return "its beginning"
         return timestamps.formatted(timestamps.whole_second(max(self.config.start_date, settled)))
+
+    @property
+    def _has_open_window(self) -> bool:
+        """Whether this sync ends with a window that is open towards the future."""
+        return self.ends_open and self._is_full_refresh and self._span is not None and not self.config.end_date
 
     @property
     def _is_full_refresh(self) -> bool:

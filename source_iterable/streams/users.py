@@ -7,15 +7,17 @@ from contextlib import closing
 from functools import cached_property
 from typing import Any
 
-from airbyte_cdk.models import FailureType
+from airbyte_cdk.models import DestinationSyncMode, FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns
 from source_iterable.errors import MissingEndpointError, failure
+from source_iterable.prefetch import plans
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.profile_fields import FIELDS_PATH, identifies_by_email, profile_fields
+from source_iterable.streams.repeats import Repeats
 from source_iterable.windows import Window
 
 NO_KEY = (None, "")
@@ -32,6 +34,7 @@ class Users(ExportStream):
     # `users/getFields` tells the type of a list's elements as that of the field.
     lists_as_text = True
     _keyless = 0
+    _repeats: Repeats | None = None
 
     @property
     def primary_key(self) -> str:
@@ -72,6 +75,14 @@ class Users(ExportStream):
             )  # fmt: skip
             return {}
 
+    def plan(self, state: Mapping[str, Any]) -> plans.WindowPlan:
+        """The windows; where nothing merges what the open one repeats, that is counted."""
+        plan = super().plan(state)
+        overwrites = self.configured and self.configured.destination_sync_mode is DestinationSyncMode.overwrite
+        if overwrites and self._has_open_window:
+            self._repeats = Repeats(is_complete=not state)
+        return plan
+
     def require_emittable(self, spool: Spool, window: Window) -> None:
         """Raise if ``window`` holds records and none of them has a key: then the key is wrong, not a record.
 
@@ -96,15 +107,28 @@ class Users(ExportStream):
             )
 
     def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
-        """The records, those without a key counted."""
+        """The records; those without a key, and those whose key came before, counted."""
         (key,) = self.key_names
+        repeats = self._repeats
+        # A profile moves to the open window when it changes; other windows have no profile in common.
+        may_repeat = window.end > self.api.clock.fixed()
         for record in super().records(lines, window):
-            if record.get(key) in NO_KEY:
+            value = record.get(key)
+            if value in NO_KEY:
                 self._keyless += 1
+            elif repeats is not None:
+                repeats.emitted(value, may_repeat=may_repeat)
             yield record
 
     def conclude(self) -> None:
-        """Tell of the records without a key."""
+        """Report the profiles that came twice, and the records without a key."""
+        if self._repeats is not None and self._repeats.keys:
+            number = f"{'' if self._repeats.is_complete else 'at least '}{len(self._repeats.keys):,}"
+            self.progress.remark(
+                f"profiles that appear twice: {number}. They changed during this sync, and Overwrite merges nothing. "
+                "Choose Full refresh | Overwrite + Deduped or Incremental | Append + Deduped: both keep the later one. "
+                f"Or read only the record with the latest {self.cursor_field} of each {self.key_names[0]}"
+            )
         if self._keyless:
             (key,) = self.key_names
             self.progress.remark(
