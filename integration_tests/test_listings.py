@@ -859,17 +859,7 @@ def test_given_pages_without_rows_that_name_a_next_one_when_synced_then_it_ends(
     assert len(asked(sandbox, "campaigns")) <= 4
 
 
-# None of a table leaves before all that its rows are made of is here
-
-
-def test_given_contents_that_break_off_when_synced_then_none_left_before(sandbox: Sandbox) -> None:
-    """They would be appended again by the next sync, which knows of no state."""
-    sandbox.faults.add(Fault(kind="status", status=403, endpoint="templates/*/get", nth=5, **EVER))
-
-    output = sync_tables(sandbox, "template_content", to="append")
-
-    failure(output, "template_content")
-    assert output.records("template_content") == []
+# No record leaves before all that it is made of is here
 
 
 def test_given_a_day_of_several_requests_when_one_fails_then_none_of_that_day_left_before() -> None:

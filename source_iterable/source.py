@@ -167,7 +167,7 @@ class SourceIterable(AbstractSource):
             if isinstance(table, AheadStream):
                 table.prefetcher = prefetcher
             else:
-                table.room = prefetcher.free_disk
+                table.room = prefetcher
         ordered = ConfiguredAirbyteCatalog(streams=[selected[table.name] for table in in_turn])
         if "users" in selected:
             logger.info(

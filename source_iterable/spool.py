@@ -58,6 +58,7 @@ class Spool:
         self._compressed = compressed
         self._parts = parts
         self._grow: Grow = _ignore
+        self._gives_back = False
         self._lines = 0
         self._before: tuple[int, int, int | None] = (0, 0, None)
         self.size = 0
@@ -65,7 +66,14 @@ class Spool:
         self.latest = Ending()
 
     @classmethod
-    def receive(cls, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Spool:
+    def receive(
+        cls,
+        response: requests.Response,
+        check: Check | None = None,
+        grow: Grow | None = None,
+        *,
+        gives_back: bool = False,
+    ) -> Spool:
         """Copy the body of ``response`` to disk and prove it whole.
 
         Args:
@@ -73,6 +81,7 @@ class Spool:
             check: Called with each line that is not blank; a MalformedLineError is noted in ``malformed``.
             grow: Called with the size of each piece before it is written, and, negative, with what a broken
                 body gives back; may raise to give up.
+            gives_back: Whether ``grow`` gets the whole size back when the spool is closed.
 
         Raises:
             BrokenBodyError: If the body breaks off, or its compression does, or if it ends within a row and its
@@ -89,6 +98,7 @@ class Spool:
             raise
         try:
             spool._copy(response, check, grow or _ignore)
+            spool._gives_back = gives_back
             spool._file.seek(0)
         except BaseException:
             spool.close()
@@ -184,22 +194,37 @@ class Spool:
         return self
 
     @classmethod
-    def keep(cls, lines: Iterable[bytes]) -> Spool:
-        """Put ``lines`` on disk, all of them before anybody reads one."""
-        spool = cls(tempfile.TemporaryFile(), compressed=False)  # noqa: SIM115
+    def keep(cls, lines: Iterable[bytes], grow: Grow | None = None) -> Spool:
+        """Put ``lines`` on disk, compressed, all of them before anybody reads one.
+
+        ``grow`` is called with the size of each piece before it is written, and, negative, when the spool is closed.
+        """
+        spool = cls(tempfile.TemporaryFile(), compressed=True)  # noqa: SIM115
+        spool._grow, spool._gives_back = grow or _ignore, True
         try:
+            deflate = zlib.compressobj(1, wbits=31)
             for line in lines:
-                spool.size += spool._file.write(line + b"\n")
+                spool._append(deflate.compress(line + b"\n"))
+            spool._append(deflate.flush())
             spool._file.seek(0)
         except BaseException:
             spool.close()
             raise
         return spool
 
+    def _append(self, piece: bytes) -> None:
+        if piece:
+            self._grow(len(piece))
+            self.size += len(piece)
+            self._file.write(piece)
+
     def lines(self) -> Iterator[bytes]:
         """The lines that are not blank, without their ends; the spool is closed after the last."""
-        with self._reader() as reader:
-            yield from _lines_of(reader)
+        try:
+            with self._reader() as reader:
+                yield from _lines_of(reader)
+        finally:
+            self.close()
 
     def preview(self, begin: int = 0) -> Generator[bytes]:
         """As `lines`, from the byte ``begin`` on disk, but the spool can be read from its beginning afterwards."""
@@ -215,8 +240,11 @@ class Spool:
         Raises:
             UnusableBodyError: If it is larger than 256 MB.
         """
-        with self._reader() as reader:
-            body = reader.read(LARGEST_ANSWER + 1)
+        try:
+            with self._reader() as reader:
+                body = reader.read(LARGEST_ANSWER + 1)
+        finally:
+            self.close()
         if len(body) > LARGEST_ANSWER:
             raise UnusableBodyError(f"the body is larger than {LARGEST_ANSWER // 1_000_000} MB")
         return body
@@ -225,6 +253,9 @@ class Spool:
         """Give the disk back."""
         with suppress(OSError):  # of what a full disk did not take; the file is closed all the same
             self._file.close()
+        if self._gives_back:
+            self._gives_back = False
+            self._grow(-self.size)
 
     def _reader(self) -> io.BufferedReader:
         if not self._compressed:

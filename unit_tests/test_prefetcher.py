@@ -301,6 +301,40 @@ def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_late
     prefetcher.stop()
 
 
+def test_a_reader_that_keeps_something_on_disk_takes_it_from_what_lies_ahead(server: Server) -> None:
+    prefetcher = Prefetcher([server.table("a", 3, base=DAY), server.table("b", 3, base=DAY)], disk_limit=1500)
+    prefetcher.start()
+    while prefetcher.used < 6 * 240:
+        pass
+
+    prefetcher.reserve_for_reader(60)
+    before = [body.window for body in server.bodies if body.closed]
+    prefetcher.reserve_for_reader(600)
+    closed = [body for body in server.bodies if body.closed]
+    with pytest.raises(TooMuchError):
+        prefetcher.reserve_for_reader(900)
+    prefetcher.reserve_for_reader(-660)
+
+    assert before == []
+    assert 0 < len(closed) <= 3
+    assert prefetcher._work.kept == 0
+    assert covers(list(read(prefetcher, "a")), START, START + 3 * DAY)
+    assert covers(list(read(prefetcher, "b")), START, START + 3 * DAY)
+    prefetcher.stop()
+
+
+def test_nothing_is_requested_ahead_into_the_disk_that_a_reader_took(server: Server) -> None:
+    prefetcher = Prefetcher([server.table("a", 30, base=DAY)], disk_limit=1500)
+    prefetcher.reserve_for_reader(1400)
+
+    prefetcher.start()
+    prefetcher.reserve_for_reader(100)
+    prefetcher.reserve_for_reader(-1500)
+
+    assert covers(list(read(prefetcher, "a")), START, START + 30 * DAY)
+    prefetcher.stop()
+
+
 # What fails before its turn
 
 

@@ -174,6 +174,46 @@ def test_kept_lines_are_read_when_all_are_there() -> None:
     assert list(spool.lines()) == [b"0", b"1", b"2"]
 
 
+@pytest.mark.parametrize("number", [0, 1, 50_000])
+def test_kept_lines_are_compressed_and_counted_until_they_are_closed(number: int) -> None:
+    counted: list[int] = []
+
+    spool = Spool.keep([b"the same line over and over again"] * number, counted.append)
+
+    assert sum(counted) == spool.size
+    assert spool.size < 50 + 34 * number / 10
+    assert len(list(spool.lines())) == number
+    spool.close()
+    assert sum(counted) == 0
+
+
+def test_kept_lines_that_are_too_many_give_back_what_they_took() -> None:
+    counted: list[int] = []
+
+    def grow(size: int) -> None:
+        if size + sum(counted) > 100_000:
+            raise MemoryError
+        counted.append(size)
+
+    with pytest.raises(MemoryError):
+        Spool.keep((os.urandom(1000).hex().encode() for _ in range(1000)), grow)
+
+    assert len(counted) > 1
+    assert sum(counted) == 0
+
+
+@pytest.mark.parametrize("read", [Spool.read, Spool.close, lambda spool: list(spool.lines())])
+def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Spool], object]) -> None:
+    counted: list[int] = []
+    spool = Spool.receive(answer(b"row\n"), grow=counted.append, gives_back=True)
+    assert sum(counted) == 4
+
+    read(spool)
+    spool.close()
+
+    assert sum(counted) == 0
+
+
 # A body in parts
 
 

@@ -152,6 +152,21 @@ class Prefetcher:
                     if piece.is_evicted:
                         piece.disk_full = max(1, piece.disk_full)
 
+    def reserve_for_reader(self, size: int) -> None:
+        """Take ``size`` bytes of the disk limit for the reader of a stream without a plan, from bodies that wait.
+
+        A negative ``size`` gives bytes back. Called from any thread.
+
+        Raises:
+            TooMuchError: If such readers alone would take more than the limit.
+        """
+        with self._changed:
+            if size > 0:
+                self._release_reading()
+            self._work.reserve_for_reader(size)
+            if size < 0:
+                self._changed.notify_all()
+
     # The reader
 
     def _take(self, plan: SlicePlan[Any], until: float) -> Slice[Any] | None:

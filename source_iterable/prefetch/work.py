@@ -51,6 +51,7 @@ class Work:
         plans: What is still to be read, the stream that is being read first.
         attempts: What is under way.
         used: Bytes of the disk limit that are taken or reserved.
+        kept: Those of them that readers of streams without a plan took.
         awaited: The plan for whose next slice the reader waits; None while it is busy.
         reading: The slice that the reader is busy with.
     """
@@ -59,6 +60,7 @@ class Work:
         self.plans = list(plans)
         self.attempts: list[Attempt] = []
         self.used = 0
+        self.kept = 0
         self.awaited: SlicePlan[Any] | None = None
         self.reading: Slice[Any] | None = None
         self._disk_limit = disk_limit
@@ -136,6 +138,21 @@ class Work:
             self.evict(attempt.piece, until=self._disk_limit)
         if self.used > self._disk_limit:
             raise NoRoomError
+
+    def reserve_for_reader(self, size: int) -> None:
+        """Take ``size`` bytes for the reader of a stream without a plan, from bodies that wait if need be.
+
+        A negative ``size`` gives bytes back.
+
+        Raises:
+            TooMuchError: If such readers alone would take more than the disk limit.
+        """
+        if size > 0 and self.kept + size > self._disk_limit:
+            raise TooMuchError("it is larger than the disk limit")
+        self.kept += size
+        self.used += size
+        if size > 0:
+            self.evict(None, until=self._disk_limit)
 
     def evict(self, head: Slice[Any] | None, until: int) -> None:
         """Discard bodies, those needed last first, until no more than so many bytes are taken."""

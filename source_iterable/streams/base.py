@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -36,6 +36,7 @@ from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
 from source_iterable.spool import UnusableBodyError
+from source_iterable.streams.disk import DiskUser
 
 Slice = Mapping[str, Any]
 # A slice of nothing: the state that is saved after it is a sign of life for the platform.
@@ -63,7 +64,7 @@ class Turn(IntEnum):
     MEMBERS = 7
 
 
-class IterableStream(HttpStream, ABC):
+class IterableStream(DiskUser, HttpStream, ABC):
     """A table: an endpoint whose answer holds rows under one key.
 
     Attributes:
@@ -74,7 +75,6 @@ class IterableStream(HttpStream, ABC):
         configured: What the user selected; None outside a read.
         stopped: Why a read of it stopped before its end; None if it did not.
         complete: Whether a read of it came to its end.
-        room: Makes room on disk for this table; None where that is no use.
         in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
     """
 
@@ -85,7 +85,6 @@ class IterableStream(HttpStream, ABC):
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
     in_batches = False
-    room: Callable[[], None] | None = None
     stopped: Stopped | None = None
     complete = False
 
@@ -99,6 +98,7 @@ class IterableStream(HttpStream, ABC):
         """Make a table; what is asked for on ``behalf`` of another bears its name in messages, and counts there."""
         if behalf is not None:
             self.name = behalf.name
+            self.room = behalf.room
         self.config = config
         self.api = api
         self.configured = configured
@@ -347,7 +347,7 @@ class IterableStream(HttpStream, ABC):
             on_refused=self.api.is_refused_everywhere,
             on_disk_full=self.make_room,
             on_unframed=self.warn_of_unframed,
-            **how,
+            **{"receive": self.receive, **how},
         )
 
     def warn_of_unframed(self) -> None:
@@ -358,11 +358,6 @@ class IterableStream(HttpStream, ABC):
             "away: let the connector's requests pass it unchanged",
             once=True,
         )
-
-    def make_room(self) -> None:
-        """Have other tables give back what disk they can spare."""
-        if self.room is not None:
-            self.room()
 
     def unexpected(self, trouble: str) -> Exception:
         """The error for an answer that is not what Iterable documents."""

@@ -11,21 +11,20 @@ from source_iterable.errors import Rejected
 from source_iterable.prefetch.activity import Batch
 from source_iterable.rows import Row
 from source_iterable.streams.base import Slice
+from source_iterable.streams.details import DetailedListing
 from source_iterable.streams.metrics import LifetimeMetrics, batches
-from source_iterable.streams.paged import PagedListing
 from source_iterable.streams.totals import total_of
 
 EMAIL = "email"
 
 
-class Experiments(PagedListing):
+class Experiments(DetailedListing):
     """Experiments, each with what the listing tells and what Iterable tells of it alone, which wins."""
 
     endpoint = "experiments"
     records_key = "experiments"
     primary_key = "id"
     first_page: ClassVar = {"limit": 100, "offset": 0}
-    asks_for_each = True
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
         """Where the next page begins, also after a page without rows, while the total tells of more."""
@@ -54,7 +53,7 @@ class Experiments(PagedListing):
         """The whole experiment."""
         attempts = self.attempts("an experiment", rejects={400, 404})
         try:
-            whole = self.read_object(self.api.get(f"experiments/{row['id']}", {}, attempts, self.name))
+            whole = self.get(f"experiments/{row['id']}", {}, attempts)
         except Rejected as rejected:
             self.progress.remark(
                 f"experiment {row['id']}: only what the listing tells, Iterable answers {rejected.answer}"

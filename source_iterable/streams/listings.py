@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import product
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -18,7 +19,8 @@ from source_iterable.config import Config
 from source_iterable.errors import MissingEndpointError, Rejected, permission_error
 from source_iterable.rows import Row, as_text
 from source_iterable.streams import campaign_states
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import IterableStream, Slice, Turn
+from source_iterable.streams.details import DetailedListing
 from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, Part, moment
 from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
 from source_iterable.streams.totals import Listed, Tally
@@ -237,12 +239,10 @@ class Templates(ChangingListing):
         return updated if updated is None or created is None else max(updated, created)
 
 
-class TemplateContent(Templates):
+class TemplateContent(Templates, DetailedListing):
     """What the templates say: subject, HTML, text and so on, asked for one by one where a template changed."""
 
     # Where the content of a medium is; what no medium lists may be embedded.
-    asks_for_each = True
-
     PATHS: ClassVar[Mapping[str | None, str]] = {
         "Email": "templates/email/get",
         "Push": "templates/push/get",
@@ -263,21 +263,22 @@ class TemplateContent(Templates):
         rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
         attempts = self.attempts("the content of a template", rejects=rejects)
         try:
-            response = self.api.get(path, {"templateId": row["templateId"]}, attempts, self.name)
+            content = self.get(path, {"templateId": row["templateId"]}, attempts)
         except MissingEndpointError:
             if medium is not None:
                 raise
             self._has_embedded = False
             self.progress.remark(
                 f"templates that are of no listed medium are left out: Iterable's {self.api.data_center} does not have "
-                f"the endpoint {path}"
+                f"the endpoint {path}",
+                once=True,
             )
             return
         except Rejected as rejected:
             if medium is not None:
                 self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")
             return
-        yield self.read_object(response) | row, added
+        yield content | row, added
 
 
 class Journeys(ChangingListing):
@@ -348,19 +349,24 @@ class CatalogItems(CatalogListing):
         """The path chooses already."""
         return {}
 
-    def listed(self) -> Iterator[tuple[Row, Row]]:
-        """The items, catalog by catalog."""
-        listings: list[Listed] = []
-        for catalog, _ in Catalogs(self.config, self.api, behalf=self).listed():
-            tally = Tally()
-            for row in self._of(str(catalog["name"]), tally):
-                yield row, {}
-            listings.append(tally.result())
-        self.compare_totals(*listings)
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Late: there may be millions of items, and an attempt that is cut short begins anew."""
+        return Turn.NOT_RESUMABLE
 
-    def _of(self, catalog: str, tally: Tally) -> Iterator[Row]:
+    def kept(self) -> Iterator[Row]:
+        """The items, catalog by catalog, each when its last page is here."""
+        catalogs = [str(row["name"]) for row, _ in Catalogs(self.config, self.api, behalf=self).listed()]
+        listings: dict[str, Listed] = {}
+        for catalog in catalogs:
+            yield from self.records_of(partial(self._listed, catalog, listings))
+        self.compare_totals(*listings.values())
+
+    def _listed(self, catalog: str, listings: dict[str, Listed]) -> Iterator[tuple[Row, Row]]:
+        """The items of ``catalog``; what became of its listing is put into ``listings``."""
+        tally = Tally()
         try:
             for row in self.list_all(tally, {"catalog": catalog}):
-                yield {**row, "catalogName": row.get("catalogName") or catalog}
+                yield {**row, "catalogName": row.get("catalogName") or catalog}, {}
         except Rejected:
             self.logger.info("%s: a catalog vanished while the table was read", self.name)
+        listings[catalog] = tally.result()

@@ -8,7 +8,7 @@ a row show the same, and what any of them showed is emitted once.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ from source_iterable.config import Config
 from source_iterable.errors import disk_error, failure
 from source_iterable.json_lines import Row, dump, undump
 from source_iterable.spool import Spool
-from source_iterable.streams.base import IterableStream, Slice, Turn
+from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.state import BeginsAnew
 from source_iterable.streams.totals import Listed, Tally, named, total_of
 
@@ -44,13 +44,11 @@ class PagedListing(IterableStream):
         first_page: The parameters of a listing's first page; without `page` Iterable would send 20 rows
             and call them all.
         parts: The parameters that choose each part of the listing; a row that several show comes once.
-        asks_for_each: Whether something is asked for each row: all of that is here, too, before the first leaves.
         in_doubt: Whether rows may be missing from what was listed, which a remark said.
     """
 
     first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
     parts: ClassVar[Sequence[Part]] = ({},)
-    asks_for_each: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -65,10 +63,6 @@ class PagedListing(IterableStream):
         self._empty = 0
         self._total: int | None = None
         self.in_doubt = False
-
-    def turn(self, *, is_first_sync: bool) -> Turn:
-        """Early; later where something is requested for each row."""
-        return Turn.DETAILS if self.asks_for_each else super().turn(is_first_sync=is_first_sync)
 
     def request_params(
         self,
@@ -175,18 +169,20 @@ class PagedListing(IterableStream):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """Everything."""
-        yield from self.emitted(self.counted(self.kept()))
+        """Everything, or what changed since the saved state."""
+        if self.begin(sync_mode):
+            yield from self.emitted(self.counted(self.kept()))
+            self.end()
 
     def kept(self) -> Iterator[Row]:
-        """The records of the whole listing, none before its last page is here."""
+        """The records of the whole listing."""
+        yield from self.records_of(self.listed)
+
+    def records_of(self, listed: Callable[[], Iterator[tuple[Row, Row]]]) -> Iterator[Row]:
+        """The records of what ``listed`` lists, none before its last page is here."""
         try:
-            with closing(self._on_disk()) as listing:
-                if not self.asks_for_each:
-                    yield from self._records(listing)
-                    return
-                with closing(Spool.keep(map(dump, self._records(listing)))) as whole:
-                    yield from map(undump, whole.lines())
+            with closing(self.on_disk(listed)) as listing:
+                yield from self._records(listing)
         except OSError as error:
             raise disk_error(self.name, error) from error
 
@@ -197,16 +193,19 @@ class PagedListing(IterableStream):
                 for row, added in self.derived(kept["row"], kept["added"]):
                     yield self.columns.record(row, added)
 
-    def _on_disk(self) -> Spool:
-        """The whole listing; made anew where downloads of other tables fill the disk for the moment."""
+    def on_disk(self, listed: Callable[[], Iterator[tuple[Row, Row]]]) -> Spool:
+        """What ``listed`` lists, whole; listed again where downloads of other streams fill the disk for the moment."""
         for wait in DISK_WAITS:
             try:
-                return Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())
+                return self._spooled(listed())
             except OSError as error:  # noqa: PERF203 - a few times at the most
                 self.logger.info("%s: no room on disk (%s). Trying again in %.0f s.", self.name, error.strerror, wait)
                 self.make_room()
                 time.sleep(wait)
-        return Spool.keep(dump({"row": row, "added": added}) for row, added in self.listed())
+        return self._spooled(listed())
+
+    def _spooled(self, listed: Iterator[tuple[Row, Row]]) -> Spool:
+        return Spool.keep((dump({"row": row, "added": added}) for row, added in listed), self.reserve)
 
     def is_wanted(self, row: Row) -> bool:
         """Whether ``row`` belongs to this sync."""
@@ -272,6 +271,13 @@ class PagedListing(IterableStream):
             "If it stays so, report this with the log of the sync"
         )
 
+    def begin(self, sync_mode: SyncMode) -> bool:
+        """Get ready to list; returns whether there is anything to read."""
+        return True
+
+    def end(self) -> None:
+        """Learn that all of the listing has left."""
+
     @property
     def row_key(self) -> str:
         """The field that tells the rows of a listing apart."""
@@ -298,21 +304,18 @@ class ChangingListing(BeginsAnew, PagedListing):
         self._began = timestamps.EPOCH
         self._all = True
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """Everything, or in an incremental sync what changed from the saved state to the listing's begin."""
+    def begin(self, sync_mode: SyncMode) -> bool:
+        """Choose what to emit: everything, or in an incremental sync what changed from the saved state until now."""
         self._began = self.api.clock.now()
         self._all = sync_mode is SyncMode.full_refresh
         self._since = None if self._all else self.saved()
         if self._since is not None and self._since > self._began:
             self.warn_of_future(timestamps.formatted(self._since))
-            return
-        yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
+            return False
+        return True
+
+    def end(self) -> None:
+        """Move the state to when the listing began."""
         self._state = self.state_after()
 
     def state_after(self) -> MutableMapping[str, Any]:
@@ -325,6 +328,14 @@ class ChangingListing(BeginsAnew, PagedListing):
         return (
             self._all or changed is None or (changed < self._began and (self._since is None or self._since <= changed))
         )
+
+    def reached(self, end: datetime) -> None:
+        """Move the state on: all rows that changed before ``end`` have left."""
+        self._state = {self.cursor_field: timestamps.formatted(end)}
+
+    def position(self, row: Row) -> datetime | None:
+        """When ``row`` changed; what does not say comes last, and is emitted by every sync."""
+        return None if self._all else self.changed(row, self._began) or self._began
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """When ``row`` last changed; None if it does not say."""
