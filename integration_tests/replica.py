@@ -240,7 +240,7 @@ class Replica:
         """Take in what came of a sync, and compare with what is true now; gives the last status of each table."""
         after = self.truth()
         statuses = {sign.table: sign.status for sign in signs if sign.status}
-        skipped = {int(found[1]) for line in logs if (found := re.search(r"list (\d+) skipped", line))}
+        skipped = {list_id for line in logs for list_id in _skipped(line)}
         self.tally.syncs += 1
         self.tally.killed += killed
         self.tally.incomplete += "INCOMPLETE" in statuses.values()
@@ -432,3 +432,11 @@ class _Keep(logging.Handler):
         """Keep what ``logger`` is told, and nothing else does."""
         with patch.object(logger, "propagate", False), patch.object(logger, "handlers", [self]):
             yield
+
+
+def _skipped(line: str) -> Iterator[int]:
+    """The ids of the lists that a line of the log tells to be skipped: `lists 3, 5 to 9 skipped`."""
+    found = re.search(r"lists? ([\d, to]+) skipped", line)
+    for span in found[1].split(", ") if found else []:
+        first, _, last = span.partition(" to ")
+        yield from range(int(first), int(last or first) + 1)
