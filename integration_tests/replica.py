@@ -409,7 +409,7 @@ class Skipped:
     """What a sync says that Iterable would not give: lists, templates, experiments, rows that its totals count."""
 
     SAID: ClassVar = {
-        "list_users": (r"list (\d+) skipped", 1),
+        "list_users": (r"lists? ([\d, to]+) skipped", 1),
         "template_content": (r"template (\d+) skipped", 0),
         "experiments": (r"experiment (\d+): only what the listing tells", 0),
     }
@@ -419,7 +419,7 @@ class Skipped:
         """Take it from the log."""
         lines = list(logs)
         self._named = {
-            table: {int(found[1]) for line in lines if (found := re.search(pattern, line))}
+            table: {one for line in lines if (found := re.search(pattern, line)) for one in _numbers_of(found[1])}
             for table, (pattern, _) in self.SAID.items()
         }
         doubts = (re.search(r"(\w+): Iterable's own totals disagree", line) for line in lines)
@@ -470,3 +470,10 @@ class _Keep(logging.Handler):
         """Keep what ``logger`` is told, and nothing else does."""
         with patch.object(logger, "propagate", False), patch.object(logger, "handlers", [self]):
             yield
+
+
+def _numbers_of(text: str) -> Iterator[int]:
+    """The numbers that a line of the log names: `3, 5 to 9`."""
+    for span in text.split(", "):
+        first, _, last = span.partition(" to ")
+        yield from range(int(first), int(last or first) + 1)

@@ -368,62 +368,6 @@ def test_given_little_room_on_disk_when_synced_then_exact(
         assert_exact(output.records(table), truth(sandbox, table), table)
 
 
-# Lists that cannot be given
-
-
-@pytest.mark.parametrize(("status", "asked"), [(500, 3), (400, 2), (404, 2)])
-def test_given_a_bad_list_when_synced_then_it_is_skipped_with_a_warning_and_named_in_the_summary(
-    sandbox: Sandbox, waits: list[float], status: int, asked: int
-) -> None:
-    sandbox.faults.add(Fault(kind="status", status=status, endpoint=LISTS, list_id=949811, **FOR_EVER))
-
-    output = sync(sandbox, "list_users")
-
-    others = [record for record in truth(sandbox, "list_users") if record["listId"] != 949811]
-    assert_exact(output.records("list_users"), others)
-    assert output.statuses("list_users")[-1] == "COMPLETE"
-    assert any(line.startswith("WARN") and "list 949811 skipped" in line for line in output.logs)
-    (summary,) = [line for line in output.logs if "list_users: complete" in line]
-    assert "list 949811 skipped" in summary
-    assert [one.params["listId"] for one in sandbox.requests if one.endpoint == LISTS].count("949811") == asked
-
-
-@pytest.mark.parametrize(
-    ("fault", "failure_type"),
-    [
-        ({"kind": "status", "status": 503}, "transient_error"),
-        ({"kind": "status", "status": 502}, "transient_error"),
-        ({"kind": "status", "status": 500, "body": "oops"}, "transient_error"),
-        ({"kind": "reset"}, "transient_error"),
-        ({"kind": "cut", "cut_at": "end"}, "transient_error"),
-        ({"kind": "status", "status": 429}, "transient_error"),
-        ({"kind": "status", "status": 401}, "config_error"),
-        ({"kind": "status", "status": 403}, "config_error"),
-    ],
-    ids=str,
-)
-def test_given_a_list_that_fails_without_being_bad_when_synced_then_incomplete_and_not_skipped(
-    sandbox: Sandbox, waits: list[float], fault: dict[str, Any], failure_type: str
-) -> None:
-    sandbox.faults.add(Fault(endpoint=LISTS, list_id=949812, **FOR_EVER, **fault))
-
-    output = sync(sandbox, "list_users", "lists")
-
-    assert failure_of(output, "list_users")["failure_type"] == failure_type
-    assert "skipped" not in output.text
-    before = [record for record in truth(sandbox, "list_users") if record["listId"] < 949812]
-    assert_exact(output.records("list_users"), before)
-    assert output.statuses("lists")[-1] == "COMPLETE"
-
-
-def test_given_only_bad_lists_when_synced_then_incomplete(sandbox: Sandbox, waits: list[float]) -> None:
-    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, **FOR_EVER))
-
-    output = sync(sandbox, "list_users")
-
-    assert "none of the 6 lists" in failure_of(output, "list_users")["message"]
-
-
 # Other hosts
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox import Fault, Sandbox, Size, faults
 
 START, NOW = "2024-01-01T00:00:00Z", "2024-03-10T12:00:00Z"
 WHOLE = ("2024-01-01 00:00:00", "2024-03-10 12:00:00")
@@ -557,6 +557,21 @@ def test_a_key_is_revoked_from_a_call_on(sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault(kind="status", status=401, nth=3, times=None))
 
     assert [get(sandbox, "lists").status_code for _ in range(5)] == [200, 200, 401, 401, 401]
+
+
+def test_a_timed_outage_strikes_the_calls_within_it(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(faults, "monotonic", lambda: seconds[0])
+    outage = sandbox.faults.add(
+        Fault(kind="status", status=500, endpoint="lists", from_second=60, to_second=300, times=None)
+    )
+
+    statuses = []
+    for seconds[0] in (0, 59.9, 60, 299.9, 300):
+        statuses.append(get(sandbox, "lists").status_code)
+
+    assert statuses == [200, 200, 500, 500, 200]
+    assert sandbox.faults.struck(outage) == 2
 
 
 def test_one_list_is_bad(sandbox: Sandbox) -> None:

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from threading import RLock
 from typing import Any, Literal, Self, get_args
 
+from integration_tests.sandbox.clock import monotonic
+
 Kind = Literal[
     "status", "cut", "reset", "hang", "unframed", "malformed", "blank_lines", "long_line", "redirect", "next_page",
     "empty_page", "total", "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
@@ -46,7 +48,9 @@ class Fault:
 
     A call matches if its endpoint (``export/data.json``; ``*`` is any text) and all given parameters match; calls
     about an export job (``export/<id>/files``) and for its files (``storage/<id>/<file>``) have its data type.
-    Of the matching calls, those from number ``nth`` on are struck, ``times`` of them or, with None, all.
+    Of the matching calls, those from number ``nth`` on are struck, ``times`` of them or, with None, all. With
+    ``from_second`` and ``to_second`` it is a timed outage: only calls so many seconds of real time after the fault
+    was put in force are struck, and only these are counted.
     """
 
     kind: Kind
@@ -56,6 +60,8 @@ class Fault:
     params: Mapping[str, str] = field(default_factory=dict)
     nth: int = 1
     times: int | None = 1
+    from_second: float = 0.0
+    to_second: float | None = None
     status: int | None = None
     body: str | None = None
     body_bytes: int = 0
@@ -125,12 +131,14 @@ class Faults:
         self._faults: list[Fault] = []
         self._matched: dict[Fault, int] = {}
         self._struck: dict[Fault, int] = {}
+        self._began: dict[Fault, float] = {}
 
     def add(self, fault: Fault) -> Fault:
         """Put a fault in force."""
         with self._lock:
             self._faults.append(fault)
             self._matched[fault] = self._struck[fault] = 0
+            self._began[fault] = monotonic()
         return fault
 
     def remove(self, fault: Fault) -> None:
@@ -158,10 +166,14 @@ class Faults:
         with self._lock:
             striking = []
             for fault in self._faults:
-                if not fault.matches(endpoint, params):
+                if not fault.matches(endpoint, params) or not self._is_time_of(fault):
                     continue
                 self._matched[fault] += 1
                 if self._matched[fault] >= fault.nth and (fault.times is None or self._struck[fault] < fault.times):
                     self._struck[fault] += 1
                     striking.append(fault)
             return striking
+
+    def _is_time_of(self, fault: Fault) -> bool:
+        seconds = monotonic() - self._began[fault]
+        return fault.from_second <= seconds and (fault.to_second is None or seconds < fault.to_second)

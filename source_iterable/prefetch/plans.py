@@ -119,6 +119,10 @@ class SlicePlan(ABC, Generic[What]):
     def split(self, piece: Slice[What]) -> None:
         """Learn that ``piece`` is too much, and plan to request less."""
 
+    def failed(self, piece: Slice[What], error: Exception, now: float, *, is_current: bool) -> bool:
+        """Learn that a request failed, of the stream that is read if ``is_current``; True if the plan sees to it."""
+        return False
+
     def fetch_by_job(self, piece: Slice[What], reserve: Reserve) -> Body:
         """Have an export job deliver ``piece``; called on a thread of the prefetcher.
 

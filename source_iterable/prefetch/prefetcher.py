@@ -71,6 +71,7 @@ class Prefetcher:
         self._seconds_a_request = seconds_a_request
         self._retry_delays = retry_delays
         self._most = min(MAX_PREFETCHED, _files_allowed() // (LIMITS + 1))
+        self._current: SlicePlan[Any] | None = None  # that the reader reads
         self._stopped = False
         self._defect: Exception | None = None
         self._changed = threading.Condition()
@@ -125,8 +126,8 @@ class Prefetcher:
             for passed in self._work.plans[:at]:  # streams that failed before they were read to their end
                 self._work.abandon(passed)
             self._work.plans = self._work.plans[at:]
+            self._current = plan = self._work.plans[0]
             self._changed.notify_all()
-        plan = self._work.plans[0]
         since = time.monotonic()
         while True:
             try:
@@ -183,11 +184,12 @@ class Prefetcher:
                     self._work.reading = piece
                     return piece
                 head = plan.slices[0]
-                if head.state is State.FAILED and head.error is not None:
-                    raise head.error
-                if head.failures and head.not_before:
-                    head.not_before = 0.0  # its turn has come
-                    self._changed.notify_all()
+                for due in [head] if plan.is_ordered else list(plan.slices):
+                    if due.state is State.FAILED and due.error is not None:
+                        raise due.error
+                    if due.failures and due.not_before:
+                        due.not_before = 0.0  # its turn has come
+                        self._changed.notify_all()
                 left = until - time.monotonic()
                 if left <= 0:
                     raise TimeoutError
@@ -303,8 +305,11 @@ class Prefetcher:
 
     def _failed(self, attempt: Attempt, error: Exception | None) -> None:
         """Give the slice up if its reader waits for it; otherwise request it again later."""
-        piece = attempt.piece
-        if self._work.is_head(piece) or not isinstance(error, AirbyteTracedException):
+        plan, piece, now = attempt.plan, attempt.piece, time.monotonic()
+        if error is not None and plan.failed(piece, error, now, is_current=plan is self._current):
+            return
+        is_awaited = self._work.is_head(piece) or (plan is self._work.awaited and not plan.is_ordered)
+        if is_awaited or not isinstance(error, AirbyteTracedException):
             piece.state, piece.error = State.FAILED, error
             return
         delays = self._retry_delays
@@ -312,7 +317,7 @@ class Prefetcher:
         may_pass = error.failure_type is FailureType.transient_error
         delay = delays[min(piece.failures, len(delays) - 1)] if may_pass else inf
         piece.failures += 1
-        piece.not_before = time.monotonic() + delay
+        piece.not_before = now + delay
 
     def _may_wait_for_disk(self, piece: Slice[Any]) -> bool:
         """After a full disk: whether ``piece`` should be requested again in its turn.

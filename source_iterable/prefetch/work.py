@@ -67,11 +67,15 @@ class Work:
         self._job_seconds: deque[float] = deque(maxlen=JOBS_REMEMBERED)
 
     def is_head(self, piece: Slice[Any]) -> bool:
-        """Whether the reader waits for ``piece``."""
+        """Whether the reader waits for ``piece``; where the order does not matter, for the first that may come."""
         plan = self.awaited
         if plan is None or not plan.slices:
             return False
-        return plan.slices[0] is piece if plan.is_ordered else piece in plan.slices
+        if plan.is_ordered:
+            return plan.slices[0] is piece
+        now = time.monotonic()
+        may_come = (one for one in plan.slices if one.state in {State.RUNNING, State.WAITING} and one.not_before <= now)
+        return next(may_come, None) is piece
 
     def of(self, piece: Slice[Any]) -> list[Attempt]:
         """The requests for ``piece`` that are under way."""

@@ -39,8 +39,9 @@ from source_iterable.spool import UnusableBodyError
 from source_iterable.streams.disk import DiskUser
 
 Slice = Mapping[str, Any]
-# A slice of nothing: the state that is saved after it is a sign of life for the platform.
-HEARTBEAT: Slice = {}
+# A slice of nothing: the state that is saved after it is a sign of life for the platform. Were it empty, and the
+# first, the CDK would wait for the second one before it reads it.
+HEARTBEAT: Slice = {"heartbeat": True}
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of one downloaded window; the state moves when the last one has left."""
-        if not stream_slice:
+        if stream_slice is None or stream_slice is HEARTBEAT:
             return
         piece: plans.Slice[Window] = stream_slice["piece"]
         window, spool = piece.what, piece.body

@@ -1,4 +1,8 @@
-"""The table of list members: `GET lists/getUsers`, one list a request, one member a line."""
+"""The table of list members: `GET lists/getUsers`, one list a request, one member a line.
+
+Lists come in any order, and one that fails is requested again after all others (prefetch/lists.py). The
+state says which lists were delivered (list_state.py).
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,89 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airbyte_cdk.models import FailureType, SyncMode
+from airbyte_cdk.sources.streams.checkpoint import CheckpointMode
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api import LIST_USERS_PATH
-from source_iterable.errors import Rejected, TooMuchError, failure
+from source_iterable.errors import DiskError, Rejected, TooMuchError, failure
 from source_iterable.prefetch import plans
+from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError, spans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
-from source_iterable.streams.base import AheadStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
+from source_iterable.streams.list_state import COMPLETE, FINISHED, Run
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
+from source_iterable.streams.state import StatefulStream
+
+PATIENCE = Patience()
+# How often a request for a list meets a failure of the transport before the list is put off.
+TRIES = 2
+UNREACHABLE_TRIES = 3
+REJECTIONS = frozenset({400, 404, 500})
 
 
-class ListUsers(AheadStream):
+class ListUsers(StatefulStream, AheadStream):
     """Members of lists, as they are now."""
 
     endpoint = LIST_USERS_PATH
     primary_key = ["email", "listId"]  # noqa: RUF012 - the CDK's property is replaced
+    is_resumable = True
+    # The CDK's own reader of resumable full refreshes knows pages, not parts: this one saves the state after each.
+    _checkpoint_mode = CheckpointMode.INCREMENTAL
     # In projects that do not identify people by address, two members may share one: their ids are asked for.
     _params: Mapping[str, str] = {}
+    _run: Run | None = None
+    _of = 0
+    _delivered = 0
+
+    @property
+    def state_keys(self) -> Sequence[str]:
+        """`{"complete": ids of the lists that were delivered, "saved": when ...}`, or `{"finished": when ...}`."""
+        return [COMPLETE, FINISHED]
 
     def turn(self, *, is_first_sync: bool) -> Turn:
         """Last: nothing takes longer."""
         return Turn.MEMBERS
 
-    def plan(self, state: Mapping[str, Any]) -> plans.ListPlan[int]:
-        """All lists of the project."""
-        return plans.ListPlan(self.name, self.endpoint, self.list_ids, self.download)
+    def plan(self, state: Mapping[str, Any]) -> ItemPlan:
+        """The lists of the project that the attempts before this one did not deliver."""
+        settings = [self.config.url, self.config.api_key, *sorted(self.columns.names)]
+        self._run = run = Run.begin(self.configured, settings, state, self.api.clock.now())
+        self._plan = plan = ItemPlan(
+            self.name, self.endpoint, "list", self.lists, self.download, self.look, PATIENCE.scaled(self.api.scaled)
+        )
+        if run.is_finished:
+            plan.slices.clear()
+        return plan
 
-    def list_ids(self) -> Sequence[int]:
+    def lists(self) -> Listing:
         """The ids of all lists, in order; called on a thread of the prefetcher."""
+        try:
+            ids = self._list_ids()
+        except AirbyteTracedException as error:
+            raise self._unavailable(error, "the listing of lists ") from error
+        complete = self._run.complete & set(ids) if self._run else set()
+        left = [one for one in ids if one not in complete]
+        seconds = self.api.seconds_a_request(self.endpoint)
+        self.logger.info(
+            "%s: %d lists, one request each%s; at %.3g s a request that takes %s at the least.",
+            self.name, len(ids), f", {len(complete)} of them delivered by an earlier attempt" if complete else "",
+            seconds, duration(seconds * len(left)),
+        )  # fmt: skip
+        self._of, self._delivered = len(ids), len(complete)
+        return Listing(left, known_good=sorted(complete))
+
+    def _list_ids(self) -> Sequence[int]:
         if not self._identifies_by_email():
             self._params = {"preferUserId": "true"}
         response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
         try:
-            ids = sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
+            return sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
         except ValueError as error:
             raise self.unexpected("a list whose id is no number") from error
-        seconds = self.api.seconds_a_request(self.endpoint)
-        self.logger.info(
-            "%s: %d lists, one request each; at %.3g s a request that takes %s at the least.",
-            self.name, len(ids), seconds, duration(seconds * len(ids)),
-        )  # fmt: skip
-        self._of = len(ids)
-        return ids
 
     def _identifies_by_email(self) -> bool:
         """Whether members are told apart by address; taken for granted where the key may not ask."""
@@ -69,22 +110,31 @@ class ListUsers(AheadStream):
         cursor_field: list[str] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Slice]:
-        """The lists, each when it was downloaded whole."""
-        skipped: list[Skipped] = []
-        for number, piece in enumerate(filter(None, self.prefetched()), start=1):
-            if isinstance(piece.body, Skipped):
-                skipped.append(piece.body)
-                self.progress.remark(f"list {piece.what} skipped: {piece.body.reason}")
-            else:
-                yield {"listId": piece.what, "number": number, "piece": piece}
-        if skipped and len(skipped) == self._of:
-            raise failure(
-                self.name,
-                f"none of the {len(skipped)} lists could be read; for the last one {skipped[-1].reason}. "
-                "Ask Iterable's support about it, naming the endpoint lists/getUsers.",
-                skipped[-1].reason,
-                FailureType.system_error,
-            )
+        """The lists, each when it was downloaded whole, and at the end a slice of nothing that saves the last state.
+
+        Raises:
+            AirbyteTracedException: If lists are missing that might have been read.
+        """
+        try:
+            for piece in self.prefetched():
+                run = self._prepared()
+                if piece is None:
+                    self._state = run.state(self.api.clock.now())
+                    yield HEARTBEAT
+                else:
+                    yield {"listId": piece.what, "piece": piece}
+        except UnavailableError as error:
+            raise error.trouble.error or error from error
+        run = self._prepared()
+        trouble = self._missing()
+        if trouble is None:
+            self._state = run.finished(self.api.clock.now())
+            yield HEARTBEAT
+            return
+        run.end(self.api.clock.now())
+        self._state = run.state(self.api.clock.now())
+        yield HEARTBEAT
+        raise trouble
 
     def read_records(
         self,
@@ -93,15 +143,39 @@ class ListUsers(AheadStream):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The members of one downloaded list."""
-        if stream_slice is None:
+        """The members of one downloaded list; the state moves when the last one has left."""
+        if stream_slice is None or stream_slice is HEARTBEAT:
             return
         piece: plans.Slice[int] = stream_slice["piece"]
         spool: Spool = piece.body
         before = self.progress.rows
         yield from self.emitted(self.counted(self._members(spool, piece.what)))
+        run = self._prepared()
+        run.complete.add(piece.what)
+        self._state = run.state(self.api.clock.now())
+        self._delivered += 1
         rows = self.progress.rows - before
-        self.progress.part_done(f"list {piece.what}", rows, spool.size, piece.seconds, stream_slice["number"], self._of)
+        self.progress.part_done(f"list {piece.what}", rows, spool.size, piece.seconds, self._delivered, self._of)
+
+    def require_readable(self) -> None:
+        """Say also why a saved state is not used."""
+        super().require_readable()
+        if self._run is not None and self._run.refusal:
+            self.logger.info("%s: the saved state is not used: %s. All lists are read.", self.name, self._run.refusal)
+        elif self._run is not None and self._run.is_finished:
+            self.logger.info("%s: all lists were delivered by an earlier attempt of this sync.", self.name)
+
+    def _resumption(self, state: Mapping[str, Any]) -> str:
+        run = self._run
+        if run is None or not run.may_resume or not run.complete:
+            return "its beginning"
+        delivered = f" ({self._delivered} of {self._of} are delivered)" if self._of else ""
+        return f"the lists that are missing{delivered}"
+
+    def _prepared(self) -> Run:
+        if self._run is None:
+            raise RuntimeError("the stream was not planned")
+        return self._run
 
     def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
         """The records of a list: its lines are e-mail addresses or, in some projects, user ids; text as it was sent."""
@@ -110,38 +184,166 @@ class ListUsers(AheadStream):
             text = line.decode("utf-8", "replace")
             yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
 
-    def download(self, list_id: int, reserve: Reserve) -> Spool | Skipped:
+    # Requests
+
+    def download(self, list_id: int, reserve: Reserve, is_first: bool) -> Spool:
         """The members of a list, whole; called on a thread of the prefetcher.
 
-        A list is skipped only for an answer about that list that repeats.
+        Raises:
+            UnavailableError: If it cannot be had now.
+            AirbyteTracedException: If no list can be had.
         """
         attempts = self.attempts(
             f"list {list_id}",
-            rejects={400, 404, 500},
+            tries=TRIES if is_first else 1,
+            unreachable_tries=UNREACHABLE_TRIES,
+            give_up=_unavailable,
+            rejects=REJECTIONS,
             receive=lambda response: Spool.receive(response, grow=reserve),
         )
-        params = {"listId": list_id, **self._params}
+        return self._request(list_id, attempts)
+
+    def look(self, list_id: int) -> None:
+        """Request a list only to see whether it can be had; called on a thread of the prefetcher.
+
+        Raises:
+            UnavailableError: If it cannot be had now.
+            AirbyteTracedException: If no list can be had.
+        """
+
+        def unread(response: Any) -> Spool:
+            response.close()
+            return Spool.keep(())
+
+        attempts = self.attempts(
+            f"list {list_id}",
+            tries=1,
+            unreachable_tries=1,
+            give_up=_unavailable,
+            rejects=dict.fromkeys(REJECTIONS, 1),
+            receive=unread,
+        )
+        self._request(list_id, attempts).close()
+
+    def _request(self, list_id: int, attempts: Any) -> Spool:
         try:
-            spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
+            response = self.api.get(self.endpoint, {"listId": list_id, **self._params}, attempts, self.name)
         except Rejected as rejected:
-            return Skipped(f"Iterable answers {rejected.answer}, also when asked again")
+            answer = str(rejected.answer)
+            raise UnavailableError(Trouble(f"Iterable answers {answer}", answer, is_rejection=True)) from rejected
         except TooMuchError as error:
-            raise failure(
+            larger = failure(
                 self.name,
                 f"list {list_id} is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
                 str(error),
                 FailureType.config_error,
-            ) from error
+            )
+            reason = "it is larger than the room for spooled bodies"
+            raise UnavailableError(Trouble(reason, "size", is_certain=True, error=larger)) from error
+        except AirbyteTracedException as error:
+            raise self._unavailable(error, f"list {list_id} ") from error
+        spool: Spool = response.raw  # type: ignore[assignment]
         return spool
 
+    def _unavailable(self, error: AirbyteTracedException, subject: str) -> Exception:
+        """The failure of one list in place of ``error``; ``error`` itself where it is about all of them."""
+        if isinstance(error, DiskError) or error.failure_type is FailureType.config_error:
+            return error
+        sentence, _, _ = str(error.message).removeprefix(f"{self.name}: ").removeprefix(subject).partition(". ")
+        reason = sentence.rpartition("; the last time ")[2]
+        is_lasting = error.failure_type is not FailureType.transient_error
+        return UnavailableError(Trouble(reason, _kind(reason), is_lasting=is_lasting, error=error))
 
-class Skipped:
-    """What stands for a list that Iterable cannot give."""
+    # The end
 
-    size = 0
+    def _missing(self) -> AirbyteTracedException | None:
+        """Remark what is left out for good reasons; the error if anything is missing without."""
+        plan = self._plan
+        skipped = {one: trouble for one, trouble in plan.passed_over.items() if trouble.is_rejection}
+        others = {one: trouble for one, trouble in plan.passed_over.items() if not trouble.is_rejection}
+        troubles = [*skipped.values(), *others.values(), *([plan.outage] if plan.outage else [])]
+        if troubles and not self._delivered:
+            return self._none_delivered(plan.outage or troubles[-1])
+        self._remark_skipped(skipped)
+        if plan.outage is not None:
+            missing = sorted([*plan.missing, *others])
+            return failure(
+                self.name,
+                f"lists could not be read for {duration(PATIENCE.outage)}; the last time {plan.outage.reason}. Lists "
+                f"are missing ({len(missing)} of {self._of}): {_listed(missing)}. Iterable or the network on the way "
+                "may be down: try again when it is not.",
+                plan.outage.reason,
+                FailureType.transient_error,
+            )
+        if not others:
+            return None
+        kind, advice = _kind_and_advice(list(others.values()))
+        latest = list(others.values())[-1]
+        return failure(
+            self.name,
+            f"lists are missing ({len(others)} of {self._of}): {_listed(sorted(others))}. All others were delivered. "
+            f"The last one failed whenever it was requested: {latest.reason}. {advice}",
+            latest.reason,
+            kind,
+        )
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+    def _remark_skipped(self, skipped: Mapping[int, Trouble]) -> None:
+        by_reason: dict[str, list[int]] = {}
+        for one, trouble in skipped.items():
+            by_reason.setdefault(trouble.reason, []).append(one)
+        for reason, ids in by_reason.items():
+            if len(ids) == 1:
+                self.progress.remark(f"list {ids[0]} skipped: {reason}, also when requested again after all others")
+            else:
+                self.progress.remark(
+                    f"lists {_listed(ids)} skipped: {reason}, also when requested again after all others"
+                )
 
-    def close(self) -> None:
-        """Nothing lies on disk."""
+    def _none_delivered(self, trouble: Trouble) -> AirbyteTracedException:
+        """The error if not one list could be read."""
+        if not trouble.is_rejection and isinstance(trouble.error, AirbyteTracedException) and not self._plan.outage:
+            return trouble.error
+        kind = FailureType.system_error if trouble.is_rejection else FailureType.transient_error
+        if not self._of:
+            return failure(
+                self.name,
+                f"the listing of lists could not be read for {duration(PATIENCE.outage)}; the last time "
+                f"{trouble.reason}. Iterable or the network on the way may be down: try again when it is not.",
+                trouble.reason,
+                kind,
+            )
+        return failure(
+            self.name,
+            f"none of the {self._of} lists could be read; for the last one {trouble.reason}. Ask Iterable's support "
+            "about it, naming the endpoint lists/getUsers.",
+            trouble.reason,
+            kind,
+        )
+
+
+def _unavailable(trouble: str) -> UnavailableError:
+    return UnavailableError(Trouble(trouble, _kind(trouble)))
+
+
+def _kind(reason: str) -> str:
+    """What is the same in all reasons of a kind."""
+    return reason.partition(" (")[0]
+
+
+def _kind_and_advice(troubles: Sequence[Trouble]) -> tuple[FailureType, str]:
+    """How the platform takes it that lists are missing, and what to do: time can help if it can help one of them."""
+    errors = [one.error for one in troubles if isinstance(one.error, AirbyteTracedException)]
+    lasting = [error for error in errors if error.failure_type is not FailureType.transient_error]
+    if len(lasting) < len(troubles):
+        return (
+            FailureType.transient_error,
+            "If another try ends at the same lists, report that to Iterable's support.",
+        )
+    latest = lasting[-1]
+    _, _, advice = str(latest.message).partition(". ")
+    return latest.failure_type, advice
+
+
+def _listed(ids: Sequence[int]) -> str:
+    """``ids`` for people: `3, 5 to 9`."""
+    return ", ".join(str(one) if isinstance(one, int) else f"{one[0]} to {one[1]}" for one in spans(ids))

@@ -147,7 +147,7 @@ class MetricsStream(AheadStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of downloaded batches."""
-        if not stream_slice:
+        if stream_slice is None or stream_slice is HEARTBEAT:
             return
         answers: Sequence[_Answer] = stream_slice["answers"]
         before = self.progress.rows

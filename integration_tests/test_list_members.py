@@ -1,0 +1,536 @@
+"""Members of lists: no list is lost, none holds up another, and an attempt goes on where the one before ended."""
+
+import json
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_tests.expected import assert_exact
+from integration_tests.processes import Reading
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sync import NOW, START, Output, State, catalog_here, configured, environment, read_here, settings
+from integration_tests.sync import sync as sync_here
+from integration_tests.test_faults import failure_of, truth
+from source_iterable import api
+from source_iterable.api import Budget
+from source_iterable.prefetch import prefetcher
+
+LISTS = "lists/getUsers"
+BAD = 949811
+FOR_EVER: dict[str, Any] = {"times": None}
+SCALE = 300.0
+"""Real minutes that pass in a minute of the scaled tests: a minute takes 0.2 s, a quarter of an hour 3 s."""
+MINUTE = 60 / SCALE
+
+
+def requested(sandbox: Sandbox) -> list[int]:
+    """The ids of the lists that were requested, in their order."""
+    return [int(one.params["listId"]) for one in sandbox.requests if one.endpoint == LISTS]
+
+
+def times_of(sandbox: Sandbox, list_id: int) -> list[float]:
+    wanted = str(list_id)
+    return [one.started for one in sandbox.requests if one.endpoint == LISTS and one.params["listId"] == wanted]
+
+
+def ids(sandbox: Sandbox) -> list[int]:
+    return sorted(int(row["id"]) for row in sandbox.truth("lists"))
+
+
+def members(sandbox: Sandbox, *without: int) -> list[dict[str, Any]]:
+    return [record for record in truth(sandbox, "list_users") if record["listId"] not in without]
+
+
+def lists_of(output: Output) -> list[int]:
+    """The ids of the lists in an output, each once for each time that it came, in their order."""
+    found = [record["listId"] for record in output.records("list_users")]
+    return [one for at, one in enumerate(found) if at == 0 or found[at - 1] != one]
+
+
+def with_members(sandbox: Sandbox) -> list[int]:
+    """The ids of the lists that are not empty."""
+    return sorted({record["listId"] for record in truth(sandbox, "list_users")})
+
+
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
+    """Starts sandboxes in which all times, the pace of requests too, pass `SCALE` times as fast as in reality."""
+
+    class ScaledBudget(Budget):
+        def __init__(self, scale: float, limits: Any, period: timedelta) -> None:
+            super().__init__(1.0, limits, period / scale)
+
+    sleep = time.sleep
+    monkeypatch.setattr(api, "Budget", ScaledBudget)
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds / SCALE))
+    started: list[Sandbox] = []
+
+    def start(**options: Any) -> Sandbox:
+        sandbox = Sandbox(start=START, now=NOW, rate_scale=SCALE, **options)
+        sandbox.__enter__()
+        started.append(sandbox)
+        for name, value in environment(sandbox).items():
+            monkeypatch.setenv(name, value)
+        return sandbox
+
+    yield start
+    for sandbox in started:
+        sandbox.__exit__(None, None, None)
+
+
+# Outages
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503},
+        {"kind": "reset"},
+        {"kind": "cut", "cut_at": "end"},
+    ],
+    ids=str,
+)
+def test_given_an_outage_of_four_minutes_when_synced_then_no_list_is_missing(
+    paced: Callable[..., Sandbox], fault: dict[str, Any]
+) -> None:
+    sandbox = paced(size=Size(lists=40, users_per_list=3, events=0, users=9))
+    catalog = configured(catalog_here(sandbox), ["list_users"], to="overwrite")
+    outage = Fault(endpoint=LISTS, from_second=MINUTE, to_second=5 * MINUTE, **fault, **FOR_EVER)
+    sandbox.faults.add(outage)
+
+    output = read_here(sandbox, catalog)
+
+    assert sandbox.faults.struck(outage) > 0
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox))
+    assert "skipped" not in output.text
+
+
+def test_given_an_outage_before_the_first_answer_when_synced_then_it_is_waited_out(
+    paced: Callable[..., Sandbox],
+) -> None:
+    sandbox = paced()
+    catalog = configured(catalog_here(sandbox), ["list_users"])
+    sandbox.faults.add(Fault(kind="status", status=503, endpoint="*", to_second=10 * MINUTE, **FOR_EVER))
+
+    output = read_here(sandbox, catalog)
+
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox))
+
+
+def test_given_an_outage_without_end_when_synced_then_incomplete_with_all_missing_ids(
+    paced: Callable[..., Sandbox],
+) -> None:
+    sandbox = paced(size=Size(lists=20, users_per_list=3, events=0, users=9))
+    catalog = configured(catalog_here(sandbox), ["list_users"])
+    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, from_second=MINUTE, **FOR_EVER))
+
+    output = read_here(sandbox, catalog)
+
+    error = failure_of(output, "list_users")
+    assert error["failure_type"] == "transient_error"
+    delivered = output.states("list_users")[-1]["complete"]
+    missing = sorted(set(ids(sandbox)) - set(numbers(delivered)))
+    assert f"Lists are missing ({len(missing)} of 20): {missing[0]} to {missing[-1]}." in error["message"]
+    assert "30 min" in error["message"]
+
+
+# Lists that cannot be given
+
+
+@pytest.mark.parametrize(("status", "asked"), [(500, 3), (400, 2), (404, 2)])
+def test_given_a_bad_list_when_synced_then_it_is_skipped_with_a_warning_and_named_in_the_summary(
+    sandbox: Sandbox, waits: list[float], status: int, asked: int
+) -> None:
+    sandbox.faults.add(Fault(kind="status", status=status, endpoint=LISTS, list_id=BAD, **FOR_EVER))
+
+    output = sync_here(sandbox, "list_users")
+
+    assert_exact(output.records("list_users"), members(sandbox, BAD))
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert any(line.startswith("WARN") and f"list {BAD} skipped" in line for line in output.logs)
+    (summary,) = [line for line in output.logs if "list_users: complete" in line]
+    assert f"list {BAD} skipped" in summary
+    assert f"HTTP {status}" in summary
+    assert requested(sandbox).count(BAD) == 2 * asked, "in each of two rounds"
+
+
+def test_given_a_rejected_list_when_synced_then_it_is_requested_again_after_all_others_and_a_quarter_of_an_hour(
+    paced: Callable[..., Sandbox],
+) -> None:
+    sandbox = paced()
+    catalog = configured(catalog_here(sandbox), ["list_users"])
+    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, list_id=BAD, times=3))
+
+    output = read_here(sandbox, catalog)
+
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox))
+    *_, rejected, delivered = times_of(sandbox, BAD)
+    assert delivered - rejected >= 15 * MINUTE
+    assert delivered == max(one.started for one in sandbox.requests if one.endpoint == LISTS)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_given_several_bad_lists_in_a_row_when_synced_then_all_others_are_delivered(
+    sandbox: Sandbox, waits: list[float], status: int
+) -> None:
+    bad = ids(sandbox)[1:5]
+    for one in bad:
+        sandbox.faults.add(Fault(kind="status", status=status, endpoint=LISTS, list_id=one, **FOR_EVER))
+
+    output = sync_here(sandbox, "list_users")
+
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox, *bad))
+    (warning,) = [line for line in output.logs if line.startswith("WARN list_users: lists")]
+    assert f"lists {bad[0]} to {bad[-1]} skipped" in warning
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503},
+        {"kind": "status", "status": 502},
+        {"kind": "status", "status": 500, "body": "oops"},
+        {"kind": "status", "status": 404, "body": "<html>who are you?</html>"},
+        {"kind": "status", "status": 429},
+        {"kind": "reset"},
+        {"kind": "cut", "cut_at": "end"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("list_id", [949810, 949812, 949815])
+def test_given_a_list_that_fails_without_being_bad_when_synced_then_incomplete_after_all_others_with_its_id(
+    sandbox: Sandbox, waits: list[float], fault: dict[str, Any], list_id: int
+) -> None:
+    sandbox.faults.add(Fault(endpoint=LISTS, list_id=list_id, **FOR_EVER, **fault))
+
+    output = sync_here(sandbox, "list_users", "lists")
+
+    error = failure_of(output, "list_users")
+    assert error["failure_type"] == "transient_error"
+    assert f"lists are missing (1 of 6): {list_id}." in error["message"]
+    assert "the lists that are missing (5 of 6 are delivered)" in error["message"]
+    assert "skipped" not in output.text
+    assert_exact(output.records("list_users"), members(sandbox, list_id))
+    assert output.statuses("lists")[-1] == "COMPLETE"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_given_a_list_that_the_key_may_not_read_when_synced_then_incomplete_at_once(
+    sandbox: Sandbox, waits: list[float], status: int
+) -> None:
+    sandbox.faults.add(Fault(kind="status", status=status, endpoint=LISTS, list_id=949812, **FOR_EVER))
+
+    output = sync_here(sandbox, "list_users", "lists")
+
+    assert failure_of(output, "list_users")["failure_type"] == "config_error"
+    assert "skipped" not in output.text
+    assert set(lists_of(output)) <= set(ids(sandbox)) - {949812}
+    assert output.statuses("lists")[-1] == "COMPLETE"
+
+
+def test_given_a_list_that_is_too_large_for_the_disk_when_synced_then_all_others_are_delivered(
+    sandbox: Sandbox, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ITERABLE_SPOOL_MEGABYTES", "0.05")
+    sandbox.faults.add(Fault(kind="long_line", endpoint=LISTS, list_id=BAD, body_bytes=60_000_000, **FOR_EVER))
+
+    output = sync_here(sandbox, "list_users")
+
+    error = failure_of(output, "list_users")
+    assert error["failure_type"] == "config_error"
+    assert f"lists are missing (1 of 6): {BAD}." in error["message"]
+    assert "Raise ITERABLE_SPOOL_MEGABYTES" in error["message"]
+    assert_exact(output.records("list_users"), members(sandbox, BAD))
+
+
+@pytest.mark.parametrize("lists", [1, 6])
+@pytest.mark.parametrize("status", [404, 500])
+def test_given_only_bad_lists_when_synced_then_incomplete(
+    paced: Callable[..., Sandbox], status: int, lists: int
+) -> None:
+    sandbox = paced(size=Size(lists=lists))
+    catalog = configured(catalog_here(sandbox), ["list_users"])
+    sandbox.faults.add(Fault(kind="status", status=status, endpoint=LISTS, **FOR_EVER))
+
+    output = read_here(sandbox, catalog)
+
+    message = failure_of(output, "list_users")["message"]
+    assert f"none of the {lists} lists could be read" in message
+    assert message.endswith("Another try goes on from its beginning.")
+
+
+# Lists that are slow
+
+
+def test_given_a_slow_list_when_synced_then_all_others_are_delivered_meanwhile(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow one begins after a part of its body, as large lists do."""
+    slow = ids(sandbox)[0]
+    hang = Fault(kind="hang", endpoint=LISTS, list_id=slow, seconds=2, after_bytes=5)
+    sandbox.faults.add(hang)
+
+    output = sync_here(sandbox, "list_users")
+
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox))
+    assert lists_of(output)[-1] == slow
+    (started,) = times_of(sandbox, slow)
+    others = [one for one in sandbox.requests if one.endpoint == LISTS and one.params["listId"] != str(slow)]
+    assert all(one.ended is not None and one.ended < started + 2 for one in others)
+
+
+def test_given_slow_lists_when_synced_then_the_state_is_saved_again_while_nothing_comes(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefetcher, "HEARTBEAT_SECONDS", 0.3)
+    sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=ids(sandbox)[0], seconds=2))
+
+    output = sync_here(sandbox, "list_users")
+
+    assert_exact(output.records("list_users"), members(sandbox))
+    assert len(output.states("list_users")) > 6 + 1 + 3
+
+
+# Another attempt goes on
+
+
+def numbers(complete: list[Any]) -> list[int]:
+    """The ids in a saved state."""
+    return [n for one in complete for n in (range(one[0], one[1] + 1) if isinstance(one, list) else [one])]
+
+
+def catalog_of(sandbox: Sandbox, to: str, **numbers_of_sync: int) -> dict[str, Any]:
+    """A catalog with list_users, with what the platform adds to tell syncs apart."""
+    catalog = configured(catalog_here(sandbox), ["list_users"], to=to)
+    for stream in catalog["streams"]:
+        stream.update(numbers_of_sync)
+    return catalog
+
+
+PLATFORM = {"generation_id": 7, "minimum_generation_id": 7, "sync_id": 4711}
+NEXT_SYNC = {"generation_id": 8, "minimum_generation_id": 8, "sync_id": 4712}
+
+
+@pytest.fixture
+def interrupted(sandbox: Sandbox, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], Output]]:
+    """Reads three lists or so, and ends the process."""
+
+    def attempt(to: str, sign: signal.Signals = signal.SIGTERM, **numbers_of_sync: int) -> tuple[Any, Output]:
+        catalog = catalog_of(sandbox, to, **numbers_of_sync)
+        hangs = [
+            sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=one, seconds=30, **FOR_EVER))
+            for one in ids(sandbox)[3:]
+        ]
+        with Reading(tmp_path / "first", environment(sandbox), config=settings(sandbox), catalog=catalog) as reading:
+            assert reading.read_until(lambda: reading.text.count(b'"type":"STATE"') >= 3)
+            if sign == signal.SIGTERM:
+                reading.terminate()
+            else:
+                reading.kill()
+            first = reading.read_all()
+        for hang in hangs:
+            sandbox.faults.remove(hang)
+        sandbox.forget_requests()
+        return catalog, first
+
+    return attempt
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=str)
+@pytest.mark.parametrize(
+    ("to", "numbers_of_sync"),
+    [("append", {}), ("append_dedup", {}), ("append", PLATFORM), ("overwrite", PLATFORM)],
+    ids=str,
+)
+def test_given_an_attempt_that_was_ended_when_the_next_one_has_its_state_then_each_list_comes_once(
+    sandbox: Sandbox,
+    interrupted: Callable[..., tuple[dict[str, Any], Output]],
+    sign: signal.Signals,
+    to: str,
+    numbers_of_sync: dict[str, int],
+) -> None:
+    catalog, first = interrupted(to, sign, **numbers_of_sync)
+
+    second = read_here(sandbox, catalog, first.state)
+
+    assert first.exit_code
+    assert second.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(first.records("list_users") + second.records("list_users"), members(sandbox))
+    assert set(requested(sandbox)) == set(ids(sandbox)[3:])
+    assert Counter(requested(sandbox)).most_common(1)[0][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("to", "before", "after"),
+    [("overwrite", {}, {}), ("overwrite", PLATFORM, NEXT_SYNC), ("append", PLATFORM, NEXT_SYNC),
+     ("overwrite", {}, PLATFORM), ("append", {}, PLATFORM), ("append", PLATFORM, {}), ("overwrite", PLATFORM, {}),
+     ("overwrite", {"generation_id": 1, "minimum_generation_id": 1, "sync_id": 1},
+      {"generation_id": 1, "minimum_generation_id": 1, "sync_id": 1})],
+    ids=str,
+)  # fmt: skip
+def test_given_the_state_of_another_sync_when_synced_then_all_lists_are_read(
+    sandbox: Sandbox,
+    interrupted: Callable[..., tuple[dict[str, Any], Output]],
+    to: str,
+    before: dict[str, int],
+    after: dict[str, int],
+) -> None:
+    """What it calls delivered may not be there any more: in Overwrite it would be missing."""
+    _, first = interrupted(to, **before)
+
+    output = read_here(sandbox, catalog_of(sandbox, to, **after), first.state)
+
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox))
+
+
+@pytest.mark.parametrize("to", ["append", "append_dedup", "overwrite"])
+@pytest.mark.parametrize(("before", "after"), [({}, {}), (PLATFORM, NEXT_SYNC)], ids=str)
+def test_given_the_state_of_a_finished_sync_when_synced_then_all_lists_are_read(
+    sandbox: Sandbox, to: str, before: dict[str, int], after: dict[str, int]
+) -> None:
+    first = read_here(sandbox, catalog_of(sandbox, to, **before))
+
+    second = read_here(sandbox, catalog_of(sandbox, to, **after), first.state)
+
+    for output in first, second:
+        assert output.statuses("list_users")[-1] == "COMPLETE"
+        assert_exact(output.records("list_users"), members(sandbox))
+
+
+@pytest.mark.parametrize("to", ["append", "overwrite"])
+def test_given_a_stream_that_was_finished_when_the_same_sync_is_tried_again_then_nothing_comes_twice(
+    sandbox: Sandbox, to: str
+) -> None:
+    """Another stream failed; the platform keeps what the first attempt wrote."""
+    catalog = catalog_of(sandbox, to, **PLATFORM)
+    first = read_here(sandbox, catalog)
+    sandbox.forget_requests()
+
+    second = read_here(sandbox, catalog, first.state)
+
+    assert second.statuses("list_users")[-1] == "COMPLETE"
+    assert not second.records("list_users")
+    assert not requested(sandbox)
+    assert changed(second.state, finished=None) == changed(first.state, finished=None)
+
+
+def test_given_lists_that_were_missing_when_the_next_attempt_comes_then_only_these_are_read(
+    sandbox: Sandbox, waits: list[float]
+) -> None:
+    catalog = catalog_of(sandbox, "append")
+    fault = sandbox.faults.add(Fault(kind="reset", endpoint=LISTS, list_id=BAD, **FOR_EVER))
+    first = read_here(sandbox, catalog)
+    sandbox.faults.remove(fault)
+    sandbox.forget_requests()
+
+    second = read_here(sandbox, catalog, first.state)
+
+    assert requested(sandbox) == [BAD]
+    assert_exact(first.records("list_users") + second.records("list_users"), members(sandbox))
+
+
+def changed(state: State, **parts: Any) -> State:
+    """``state`` with other parts; None takes one away."""
+    copy: State = json.loads(json.dumps(state))
+    saved = copy[0]["stream"]["stream_state"]
+    for name, value in parts.items():
+        saved[name] = value
+        if value is None:
+            del saved[name]
+    return copy
+
+
+UNUSABLE = {
+    "older than a day": {"saved": "2024-03-09T12:00:00Z"},
+    "of the future": {"saved": "2024-03-11T12:00:00Z"},
+    "without a time": {"saved": None},
+    "a time that is none": {"saved": "yesterday"},
+    "other settings": {"settings": "01234567"},
+    "without settings": {"settings": None},
+    "no ids": {"complete": "all"},
+    "ids that are none": {"complete": [[1, "many"]]},
+    "endless ids": {"complete": [[0, 10**15]]},
+    "finished": {"finished": "2024-03-10T12:00:00Z"},
+    "of another kind": {"complete": None, "updatedAt": "2024-03-10T12:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("parts", UNUSABLE.values(), ids=UNUSABLE)
+def test_given_a_state_in_doubt_when_synced_then_all_lists_are_read(
+    sandbox: Sandbox, interrupted: Callable[..., tuple[dict[str, Any], Output]], parts: dict[str, Any]
+) -> None:
+    catalog, first = interrupted("append")
+
+    output = read_here(sandbox, catalog, changed(first.state, **parts))
+
+    assert output.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(output.records("list_users"), members(sandbox))
+    assert any("the saved state is not used" in line for line in output.logs)
+
+
+def test_given_another_key_when_the_next_attempt_comes_then_all_lists_are_read(
+    sandbox: Sandbox, interrupted: Callable[..., tuple[dict[str, Any], Output]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the key of another project."""
+    _, first = interrupted("append")
+    with Sandbox(start=START, now=NOW, rate_scale=10_000, api_key="another-key-0123456789abcdef") as other:
+        for name, value in environment(other).items():
+            monkeypatch.setenv(name, value)
+
+        output = read_here(other, catalog_of(other, "append"), first.state)
+
+        assert_exact(output.records("list_users"), members(other))
+
+
+def test_given_lists_that_came_and_went_when_the_next_attempt_comes_then_what_is_there_now_is_read(
+    sandbox: Sandbox, interrupted: Callable[..., tuple[dict[str, Any], Output]]
+) -> None:
+    catalog, first = interrupted("append")
+    sandbox.delete_list(ids(sandbox)[0])
+    sandbox.delete_list(ids(sandbox)[-1])
+
+    second = read_here(sandbox, catalog, first.state)
+
+    assert second.statuses("list_users")[-1] == "COMPLETE"
+    done = numbers(first.states("list_users")[-1]["complete"])
+    assert_exact(second.records("list_users"), members(sandbox, *done))
+
+
+def test_given_a_list_that_never_comes_when_tried_every_hour_then_the_others_are_read_again_after_a_day(
+    sandbox: Sandbox, waits: list[float]
+) -> None:
+    """The state of an end with missing lists is not renewed by attempts at these."""
+    catalog = catalog_of(sandbox, "append_dedup")
+    sandbox.faults.add(Fault(kind="reset", endpoint=LISTS, list_id=BAD, **FOR_EVER))
+    state: State | None = None
+    read: list[bool] = []
+    for _ in range(26):
+        output = read_here(sandbox, catalog, state)
+        state = output.state
+        read.append(len(output.records("list_users")) > 0)
+        sandbox.advance(hours=1)
+
+    assert [at for at, whole in enumerate(read) if whole] == [0, 24]
+
+
+def test_the_key_cannot_be_learned_from_the_state(sandbox: Sandbox) -> None:
+    output = sync_here(sandbox, "list_users", to="append")
+
+    (saved,) = output.states("list_users")[-1:]
+    assert sandbox.api_key not in json.dumps(output.state)
+    assert re.fullmatch("[0-9a-f]{8}", saved["settings"])
+    assert datetime.fromisoformat(saved["finished"])
