@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.prefetch.activity import Activity, ActivityPlan, Days, Subjects
-from source_iterable.prefetch.choice import next_direct
+from source_iterable.prefetch.choice import next_direct, next_for_job
 from source_iterable.prefetch.plans import Reserve, Slice, State, WindowPlan
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.work import Attempt, Work
@@ -127,6 +127,39 @@ def test_a_slice_that_came_is_not_requested_again_while_its_job_still_ends() -> 
 
     assert requested is None
     assert piece.state is State.READY
+
+
+def test_a_window_that_was_too_much_is_requested_again_while_a_job_prepares_a_later_one() -> None:
+    """A job may take long, and is no reason to have the reader wait for it."""
+    plan = proven(10)
+    work = Work([plan], disk_limit=1000)
+    work.awaited = plan
+    first = next_direct(work, LIMIT, 256, now=0.0)
+    job = next_for_job(work, seconds_a_request=15.5, now=0.0)
+    assert first is not None
+    assert job is not None
+    work.attempts.remove(first)
+    first.piece.state = State.WAITING
+    plan.split(first.piece)
+
+    again = next_direct(work, LIMIT, 256, now=0.0)
+
+    assert again is not None
+    assert again.piece is first.piece
+    assert again.piece.what.width == DAY / 2
+    assert next_direct(work, LIMIT, 256, now=0.0) is None
+
+
+def test_no_job_is_started_for_what_a_full_disk_did_not_take_before_its_turn() -> None:
+    """The disk would stay full, and one job would follow the other."""
+    plan = proven(10)
+    work = Work([plan], disk_limit=1000)
+    job = next_for_job(work, seconds_a_request=15.5, now=0.0)
+    assert job is not None
+    work.attempts.remove(job)
+    job.piece.state, job.piece.disk_full = State.WAITING, 1
+
+    assert next_for_job(work, seconds_a_request=15.5, now=0.0) is None
 
 
 def test_a_span_without_metrics_takes_no_disk_and_is_not_discarded() -> None:
