@@ -164,6 +164,17 @@ def test_a_day_on_which_another_campaign_has_metrics_has_no_record_of_zeros(proj
     assert records(sync()) == [(7, "2024-01-10", 10), (8, "2024-01-11", 10), (7, "2024-01-12", 10)]
 
 
+def test_zeros_in_cells_without_a_title_are_no_metrics(project: Project, requests_mock: Any) -> None:
+    """Rows may have more cells than the header has titles: such a row of zeros must not make every day count."""
+    project.add({"createdAt": ms("2024-02-01")})
+    requests_mock.get(f"{HOST}/campaigns/metrics", text="id,Total Email Sends\n7,0,0,0.0\n")
+
+    output = sync()
+
+    assert records(output) == []
+    assert sum("campaigns/metrics" in request.url for request in requests_mock.request_history) == 1
+
+
 def test_a_few_days_with_metrics_cost_few_requests(project: Project) -> None:
     for _ in range(50):
         project.add({"campaignState": "Running", "createdAt": ms("2019-01-01")}, "2021-05-05", "2021-05-06")

@@ -66,7 +66,7 @@ def next_for_job(work: Work, seconds_a_request: float, now: float) -> Attempt | 
                 return work.begin(plan, piece, by_job=True)
             before += left
             continue
-        return work.begin(plan, piece, by_job=True) if work.fits(plan, piece) else None
+        return None if piece.disk_full or not work.fits(plan, piece) else work.begin(plan, piece, by_job=True)
     return None
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import takewhile
 from typing import Any, Generic, Protocol, TypeVar
 
 from source_iterable.windows import SECOND, Width, Window
@@ -157,8 +158,9 @@ class SlicePlan(ABC, Generic[What]):
                 return piece
         return None
 
-    def _running(self) -> bool:
-        return any(piece.state is State.RUNNING for piece in self.slices)
+    def _running_before(self, piece: Slice[What]) -> bool:
+        """Whether anything is under way that is read before ``piece``; what follows may take long, by an export job."""
+        return any(one.state is State.RUNNING for one in takewhile(lambda other: other is not piece, self.slices))
 
 
 FetchWindow = Callable[[Window, int, Reserve], Body]
@@ -168,8 +170,8 @@ FetchWindowByJob = Callable[[Window, Reserve], Body]
 class WindowPlan(SlicePlan[Window]):
     """The windows of an export stream, cut from its span as wide as the server is known to deliver.
 
-    Until one window came whole, a single one is requested: a stream that the key may not export costs few
-    requests, and a width that is too much is not tried several times at once.
+    Until one window came whole, the first that is missing is requested alone: a stream that the key may not export
+    costs few requests, and a width that is too much is not tried several times at once.
 
     Args:
         stream: The stream's name.
@@ -212,7 +214,7 @@ class WindowPlan(SlicePlan[Window]):
     def next(self, now: float) -> Slice[Window] | None:
         """The next window, cut to the present width, or to one that is worth a try."""
         piece = self._waiting(now)
-        if piece is None or (self._is_single and (self._running() or piece is not self._first_waiting())):
+        if piece is None or (self._is_single and (self._running_before(piece) or piece is not self._first_waiting())):
             return None
         self._join(piece, now)
         if self._trial is piece:  # it was put off, and is requested once more
@@ -229,7 +231,8 @@ class WindowPlan(SlicePlan[Window]):
     def requests_left(self, now: float) -> int:
         """How many windows of the present width are left."""
         if self._is_single:
-            return int(self._first_waiting() is not None and not self._running())
+            first = self._first_waiting()
+            return int(first is not None and not self._running_before(first))
         return sum(-(-piece.what.width // self.width.current) for piece in self._all_waiting(now))
 
     def after(self, requests: int, now: float) -> Slice[Window] | None:

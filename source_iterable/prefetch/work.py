@@ -78,8 +78,8 @@ class Work:
         return next(may_come, None) is piece
 
     def of(self, piece: Slice[Any]) -> list[Attempt]:
-        """The requests for ``piece`` that are under way."""
-        return [attempt for attempt in self.attempts if attempt.piece is piece]
+        """The requests for ``piece`` that are under way, but for those that nobody wants any more."""
+        return [attempt for attempt in self.attempts if attempt.piece is piece and not attempt.is_cancelled]
 
     @property
     def job_seconds(self) -> float | None:
@@ -159,7 +159,10 @@ class Work:
             self.evict(None, until=self._disk_limit)
 
     def evict(self, head: Slice[Any] | None, until: int) -> None:
-        """Discard bodies, those needed last first, until no more than so many bytes are taken."""
+        """Discard bodies, those needed last first, until no more than so many bytes are taken.
+
+        A slice that two requests may deliver keeps the one that takes no disk yet. What takes none stays.
+        """
         for attempt in self.attempts:  # what was reserved and is not used yet costs nothing to give back
             if self.used > until and attempt.piece is not head:
                 self.used -= attempt.reserved - attempt.used
@@ -170,13 +173,15 @@ class Work:
                     return
                 if piece is head:
                     continue
-                if piece.state is State.READY:
+                if piece.state is State.READY and piece.body.size:
                     piece.known_size = piece.body.size
                     self.discard(piece)
                     piece.state, piece.is_evicted = State.WAITING, True
                 for attempt in [one for one in self.of(piece) if one.used]:
                     self.cancel(attempt)
-                    piece.state, piece.is_evicted = State.WAITING, True
+                    piece.is_evicted = True
+                    if not self.of(piece):
+                        piece.state = State.WAITING
 
     def cancel(self, attempt: Attempt) -> None:
         """Let an attempt end unheeded: its thread lets go when it reserves more disk."""

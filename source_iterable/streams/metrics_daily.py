@@ -149,4 +149,6 @@ def _is_something(value: object) -> bool:
             return text not in NOTHING and float(text) != 0
         except ValueError:
             return True
+    if isinstance(value, list):  # cells without a title
+        return any(_is_something(cell) for cell in value)
     return bool(value)

@@ -1,0 +1,185 @@
+"""The accounts of the prefetcher, where a request ends long after its slice stopped needing it."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable.prefetch.activity import Activity, ActivityPlan, Days, Subjects
+from source_iterable.prefetch.choice import next_direct, next_for_job
+from source_iterable.prefetch.plans import Reserve, Slice, State, WindowPlan
+from source_iterable.prefetch.prefetcher import Prefetcher
+from source_iterable.prefetch.work import Attempt, Work
+from source_iterable.windows import Width, Window
+
+START = datetime(2024, 1, 1, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+LIMIT = "export"
+
+
+@dataclass
+class Body:
+    """A body of ``size`` bytes."""
+
+    size: int
+
+    def close(self) -> None:
+        """Nothing lies on disk."""
+
+
+def never(*_: object) -> Body:
+    raise AssertionError("nothing is requested here")
+
+
+def proven(days: int) -> WindowPlan:
+    """The plan of a stream whose windows may come by jobs; a first one of a day came whole."""
+    plan = WindowPlan("a", LIMIT, Window(START, START + days * DAY), Width(DAY, small=0), never, fetch_by_job=never)
+    first = plan.next(0.0)
+    assert first is not None
+    first.body = Body(1)
+    plan.succeeded(first)
+    plan.slices.remove(first)
+    return plan
+
+
+def asked_in_two_ways(plan: WindowPlan, work: Work) -> tuple[Slice[Window], Attempt, Attempt]:
+    """The next slice, which a job prepares and a direct request asks for as well."""
+    piece = plan.next(0.0)
+    assert piece is not None
+    return piece, work.begin(plan, piece, by_job=True), work.begin(plan, piece)
+
+
+def test_a_slice_fails_although_a_request_for_it_that_was_given_up_still_hangs() -> None:
+    """Its reader would wait for ever for a request whose outcome counts no more."""
+    began, hangs = threading.Event(), threading.Event()
+    asked: list[str] = []
+
+    def large(window: Window, tries: int, reserve: Reserve) -> Body:
+        reserve(10)
+        began.wait()
+        reserve(85)
+        return Body(95)
+
+    def hanging(window: Window, tries: int, reserve: Reserve) -> Body:
+        asked.append("b")
+        if len(asked) > 1:
+            raise AirbyteTracedException(message="b: failed")
+        reserve(10)
+        began.set()
+        hangs.wait()
+        reserve(1)
+        return Body(11)
+
+    span = Window(START, START + DAY)
+    plans = [WindowPlan("a", LIMIT, span, Width(DAY), large), WindowPlan("b", LIMIT, span, Width(DAY), hanging)]
+    prefetcher = Prefetcher(plans, disk_limit=100)
+    ended: list[str] = []
+
+    def read() -> None:
+        list(prefetcher.slices("a"))
+        try:
+            list(prefetcher.slices("b"))
+        except AirbyteTracedException as error:
+            ended.append(str(error.message))
+
+    reader = threading.Thread(target=read, daemon=True)
+    prefetcher.start()
+    reader.start()
+    reader.join(10)
+    hangs.set()
+    prefetcher.stop()
+
+    assert ended == ["b: failed"]
+
+
+def test_a_slice_that_gives_way_to_another_stays_with_the_job_that_prepares_it() -> None:
+    """Its window must not be cut anew while a request for it may still deliver the old one."""
+    plan = proven(10)
+    work = Work([plan], disk_limit=1000)
+    piece, job, direct = asked_in_two_ways(plan, work)
+    window = piece.what
+    work.reserve(direct, 500)
+
+    work.evict(None, until=0)
+    plan.width.current = 4 * DAY
+    following = plan.next(0.0)
+
+    assert direct.is_cancelled
+    assert not job.is_cancelled
+    assert piece.state is State.RUNNING
+    assert piece.what == window
+    assert following is not None
+    assert following.what == Window(window.end, window.end + 4 * DAY)
+
+
+def test_a_slice_that_came_is_not_requested_again_while_its_job_still_ends() -> None:
+    plan = proven(2)
+    work = Work([plan], disk_limit=1000)
+    piece, job, direct = asked_in_two_ways(plan, work)
+    work.attempts.remove(direct)
+    work.cancel(job)  # as when the direct request has delivered the window
+    piece.state, piece.body = State.READY, Body(7)
+
+    requested = next_direct(work, LIMIT, 256, time.monotonic() + 3600)
+
+    assert requested is None
+    assert piece.state is State.READY
+
+
+def test_a_window_that_was_too_much_is_requested_again_while_a_job_prepares_a_later_one() -> None:
+    """A job may take long, and is no reason to have the reader wait for it."""
+    plan = proven(10)
+    work = Work([plan], disk_limit=1000)
+    work.awaited = plan
+    first = next_direct(work, LIMIT, 256, now=0.0)
+    job = next_for_job(work, seconds_a_request=15.5, now=0.0)
+    assert first is not None
+    assert job is not None
+    work.attempts.remove(first)
+    first.piece.state = State.WAITING
+    plan.split(first.piece)
+
+    again = next_direct(work, LIMIT, 256, now=0.0)
+
+    assert again is not None
+    assert again.piece is first.piece
+    assert again.piece.what.width == DAY / 2
+    assert next_direct(work, LIMIT, 256, now=0.0) is None
+
+
+def test_no_job_is_started_for_what_a_full_disk_did_not_take_before_its_turn() -> None:
+    """The disk would stay full, and one job would follow the other."""
+    plan = proven(10)
+    work = Work([plan], disk_limit=1000)
+    job = next_for_job(work, seconds_a_request=15.5, now=0.0)
+    assert job is not None
+    work.attempts.remove(job)
+    job.piece.state, job.piece.disk_full = State.WAITING, 1
+
+    assert next_for_job(work, seconds_a_request=15.5, now=0.0) is None
+
+
+def test_a_span_without_metrics_takes_no_disk_and_is_not_discarded() -> None:
+    def batches(ids: Iterable[int]) -> Iterator[Sequence[int]]:
+        if found := list(ids):
+            yield found
+
+    days = Days(date(2024, 1, 1), date(2024, 1, 31))
+    plan = ActivityPlan("a", LIMIT, lambda: (Subjects({1: days.first}), days), batches, never)
+    listing = plan.next(0.0)
+    assert listing is not None
+    listing.body = plan.fetch(listing, lambda size: None)
+    plan.succeeded(listing)
+    span = plan.next(0.0)
+    assert span is not None
+    span.body, span.state = Activity([]), State.READY
+    plan.succeeded(span)
+    work = Work([plan], disk_limit=1000)
+    work.used = 5  # of the body that is read
+
+    work.evict(None, until=0)
+
+    assert [piece.state for piece in plan.slices] == [State.READY]
