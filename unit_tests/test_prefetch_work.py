@@ -10,8 +10,9 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.prefetch.activity import Activity, ActivityPlan, Days, Subjects
 from source_iterable.prefetch.choice import next_direct, next_for_job
-from source_iterable.prefetch.plans import Reserve, Slice, State, WindowPlan
+from source_iterable.prefetch.plans import Reserve, Slice, State
 from source_iterable.prefetch.prefetcher import Prefetcher
+from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.prefetch.work import Attempt, Work
 from source_iterable.windows import Width, Window
 

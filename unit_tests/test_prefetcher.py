@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_iterable.errors import TooMuchError
-from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve, WindowPlan
+from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve
 from source_iterable.prefetch.prefetcher import Prefetcher
+from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.windows import Width, Window
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)

@@ -15,8 +15,9 @@ from random import Random
 import pytest
 
 from source_iterable.errors import TooMuchError
-from source_iterable.prefetch.plans import ListPlan, Reserve, SlicePlan, WindowPlan
+from source_iterable.prefetch.plans import ListPlan, Reserve, SlicePlan
 from source_iterable.prefetch.prefetcher import Prefetcher
+from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.windows import SECOND, Width, Window
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)

@@ -25,6 +25,7 @@ from source_iterable.errors import TRIES, TooMuchError, failure
 from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
+from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.rows import MalformedLineError, Row, check, parse
 from source_iterable.spool import Spool
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
@@ -71,7 +72,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         """Updates come before first syncs, which take longer."""
         return Turn.FIRST_SYNC if is_first_sync or self._is_full_refresh else Turn.UPDATE
 
-    def plan(self, state: Mapping[str, Any]) -> plans.WindowPlan:
+    def plan(self, state: Mapping[str, Any]) -> WindowPlan:
         """The windows from ``state`` to the present.
 
         Raises:
@@ -80,7 +81,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         self._span = span = self.span(state)
         last = self.open_window if self._has_open_window else None
         self._width = Width(self.config.window, current=self._saved_width(state))
-        return plans.WindowPlan(
+        return WindowPlan(
             self.name,
             self.endpoint,
             span,

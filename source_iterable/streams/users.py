@@ -12,7 +12,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns
 from source_iterable.errors import MissingEndpointError, failure
-from source_iterable.prefetch import plans
+from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.export import ExportStream
@@ -75,7 +75,7 @@ class Users(ExportStream):
             )  # fmt: skip
             return {}
 
-    def plan(self, state: Mapping[str, Any]) -> plans.WindowPlan:
+    def plan(self, state: Mapping[str, Any]) -> WindowPlan:
         """The windows; where nothing merges what the open one repeats, that is counted."""
         plan = super().plan(state)
         overwrites = self.configured and self.configured.destination_sync_mode is DestinationSyncMode.overwrite
