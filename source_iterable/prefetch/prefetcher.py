@@ -143,6 +143,7 @@ class Prefetcher:
                 for piece in plan.slices:
                     if piece.is_evicted:
                         piece.disk_full = max(1, piece.disk_full)
+            self._changed.notify_all()
 
     # The reader
 
