@@ -227,6 +227,18 @@ def test_given_experiments_with_the_other_notation_of_a_total_when_synced_then_a
     assert not remarks(output, "experiments")
 
 
+def test_given_a_total_that_is_smaller_than_the_list_when_synced_then_a_full_page_is_not_taken_for_the_last() -> None:
+    """Offsets go on while pages are full: whether the total counts this page alone is not documented."""
+    with running_with(size=Size(experiments=105)) as sandbox:
+        sandbox.faults.add(Fault(kind="total", endpoint="experiments", total=100, **EVER))
+
+        output = sync(sandbox, "experiments")
+
+        assert_all(output, sandbox, "experiments")
+    (remark,) = remarks(output, "experiments")
+    assert "105 of 100" in remark
+
+
 @pytest.mark.parametrize("table", ["campaigns", "catalog_items", "journeys"])
 def test_given_a_row_that_is_deleted_between_pages_when_synced_then_the_total_is_not_in_doubt(table: str) -> None:
     endpoint, size = LISTED[table]

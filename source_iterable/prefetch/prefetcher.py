@@ -152,6 +152,7 @@ class Prefetcher:
                 for piece in plan.slices:
                     if piece.is_evicted:
                         piece.disk_full = max(1, piece.disk_full)
+            self._changed.notify_all()
 
     def reserve_for_reader(self, size: int) -> None:
         """Take ``size`` bytes of the disk limit for the reader of a stream without a plan, from bodies that wait.

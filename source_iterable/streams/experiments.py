@@ -27,13 +27,14 @@ class Experiments(DetailedListing):
     first_page: ClassVar = {"limit": 100, "offset": 0}
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """Where the next page begins, also after a page without rows, while the total tells of more."""
+        """Where the next page begins: after a full page always, after another one while the total tells of more."""
         rows = self.objects(self.body(response), self.records_key, self.row_key)
         total = total_of(self.body(response))
         if rows:
             self.require_new_page(str([row[self.row_key] for row in rows]))
-        self._offset += len(rows) or self.first_page["limit"]
-        if (not rows and total is None) or (total is not None and self._offset >= total):
+        limit = self.first_page["limit"]
+        self._offset += len(rows) or limit
+        if (not rows and total is None) or (len(rows) < limit and total is not None and self._offset >= total):
             return None
         self.require_end_of_empty_pages()
         return {"offset": self._offset}
