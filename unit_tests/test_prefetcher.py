@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_iterable.errors import TooMuchError
+from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError
 from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
@@ -249,6 +250,83 @@ def test_lists_are_found_then_fetched_in_order() -> None:
 
     assert taken == [3, 5, 8]
     assert sorted(asked) == [3, 5, 8]
+
+
+def items(fetch: Callable[[int], Body], number: int = 20) -> ItemPlan:
+    """A plan of items whose times pass in milliseconds."""
+    return ItemPlan(
+        "list_users",
+        "lists",
+        "list",
+        lambda: Listing(range(number)),
+        lambda item, reserve, is_first: fetch(item),
+        lambda item: None,
+        Patience().scaled(lambda seconds: seconds / 100_000),
+    )
+
+
+def body() -> Body:
+    return Body(Window(START, START + DAY), 1)
+
+
+def test_a_slow_item_holds_up_no_other() -> None:
+    others_read = threading.Event()
+
+    def fetch(item: int) -> Body:
+        if item == 0:
+            assert others_read.wait(10)
+        return body()
+
+    prefetcher = Prefetcher([items(fetch)], disk_limit=10**9)
+    prefetcher.start()
+    taken = []
+    for piece in filter(None, prefetcher.slices("list_users")):
+        taken.append(piece.what)
+        if len(taken) == 19:
+            others_read.set()
+    prefetcher.stop()
+
+    assert taken[-1] == 0
+    assert sorted(taken) == list(range(20))
+
+
+def test_an_item_that_cannot_be_had_ends_after_all_others() -> None:
+    def fetch(item: int) -> Body:
+        if item == 3:
+            raise UnavailableError(Trouble("HTTP 404", "HTTP 404", is_rejection=True))
+        return body()
+
+    plan = items(fetch)
+    prefetcher = Prefetcher([plan], disk_limit=10**9)
+    prefetcher.start()
+    taken = [piece.what for piece in filter(None, prefetcher.slices("list_users"))]
+    prefetcher.stop()
+
+    assert sorted(taken) == [item for item in range(20) if item != 3]
+    assert list(plan.passed_over) == [3]
+
+
+@pytest.mark.parametrize("kind", [FailureType.config_error, None], ids=str)
+def test_what_is_about_no_single_item_ends_the_stream_wherever_it_is_met(kind: FailureType | None) -> None:
+    """Before its turn it costs few requests, and then one more."""
+    asked: list[int] = []
+    refused = threading.Event()
+
+    def fetch(item: int) -> Body:
+        asked.append(item)
+        if item > 5:
+            refused.set()
+            raise AirbyteTracedException(message="refused", failure_type=kind) if kind else TypeError("refused")
+        return body()
+
+    prefetcher = Prefetcher([items(fetch)], disk_limit=10**9)
+    prefetcher.start()
+    assert refused.wait(10)
+    with pytest.raises((AirbyteTracedException, TypeError)):
+        list(prefetcher.slices("list_users"))
+    prefetcher.stop()
+
+    assert len(asked) < 6 + 4 + 4 + 4
 
 
 def test_downloads_go_on_while_a_body_is_read(server: Server) -> None:
