@@ -58,7 +58,8 @@ def test_given_the_sandbox_when_examples_are_drawn_then_each_option_and_fault_is
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name, values in behaviours.BEHAVIOURS.items() for value in {*values}]
+    ("name", "value"),
+    [(name, value) for name, values in behaviours.BEHAVIOURS.items() for value in dict.fromkeys(values)],
 )
 def test_given_a_behaviour_when_drawn_then_the_sandbox_has_it(name: str, value: object) -> None:
     assert getattr(Sandbox(**{name: value}).options, name) == value
