@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.sandbox import Sandbox, Size
+from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sync import NOW, ROOT, START, configured, discover, environment, settings
 
 MOST = 150.0
@@ -90,6 +90,23 @@ def test_given_a_table_ten_times_larger_when_read_then_no_more_memory_is_used(ca
     assert large.records == pytest.approx(10 * ROWS, abs=10)
     assert small.megabytes < MOST
     assert large.megabytes < small.megabytes + MOST_MORE
+
+
+def test_given_a_list_of_forgotten_users_of_eighty_megabytes_when_read_then_little_of_it_is_in_memory() -> None:
+    """It stands in one line, in the order in which it must come."""
+    reads = []
+    for number in (1_000, 1_200_000):
+        with Sandbox(start=START, now=NOW, rate_scale=10_000, size=Size.smallest()) as sandbox:
+            hashes = ",".join(f'"{one:064x}"' for one in range(number))
+            body = f'{{"hashedEmails":[{hashes}]}}'
+            sandbox.faults.add(Fault(kind="status", status=200, endpoint="users/forgotten", body=body))
+            chosen = configured(discover(sandbox), ["forgotten_users"], mode="full_refresh", to="overwrite")
+            reads.append(Read(environment(sandbox), settings(sandbox), chosen))
+        assert (reads[-1].status, reads[-1].complete) == (0, True)
+        assert reads[-1].records == number
+
+    small, large = reads
+    assert large.megabytes < small.megabytes + 40  # five bytes a hash, and what they grow by
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ class Attempts(ErrorHandler, BackoffStrategy):
         tries: int = TRIES,
         unreachable_tries: int = UNREACHABLE_TRIES,
         give_up: Callable[[str], Exception] | None = None,
-        receive: Callable[[requests.Response], Spool] = Spool.receive,
+        receive: Callable[[requests.Response], Spool] = Spool.receive_answer,
         rejects: Collection[int] = (),
         limit_patience: float = RATE_LIMIT_PATIENCE,
         on_answer: Callable[[], None] | None = None,

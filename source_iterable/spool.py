@@ -14,8 +14,8 @@ import io
 import tempfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
-from typing import IO
+from contextlib import contextmanager, suppress
+from typing import IO, cast
 
 import orjson
 import requests
@@ -57,6 +57,7 @@ class Spool:
         self._file = file
         self._compressed = compressed
         self._parts = parts
+        self._largest: int | None = None
         self._grow: Grow = _ignore
         self._gives_back = False
         self._lines = 0
@@ -71,6 +72,7 @@ class Spool:
         response: requests.Response,
         check: Check | None = None,
         grow: Grow | None = None,
+        largest: int | None = None,
         *,
         gives_back: bool = False,
     ) -> Spool:
@@ -81,18 +83,20 @@ class Spool:
             check: Called with each line that is not blank; a MalformedLineError is noted in ``malformed``.
             grow: Called with the size of each piece before it is written, and, negative, with what a broken
                 body gives back; may raise to give up.
+            largest: The most bytes of a body whose lines may be of any length; None where each line is bounded.
             gives_back: Whether ``grow`` gets the whole size back when the spool is closed.
 
         Raises:
             BrokenBodyError: If the body breaks off, or its compression does, or if it ends within a row and its
                 transport does not prove that it ends there.
-            UnusableBodyError: If a line is longer than 64 MB, or the body inflates over 200 to 1 beyond 1 GB.
+            UnusableBodyError: If a line or the body is too large, or it inflates over 200 to 1 beyond 1 GB.
             OSError: If the disk is full.
         """
         try:
             compressed = _is_compressed(response)
             # The file is closed on any error below, and by its reader otherwise.
             spool = cls(tempfile.TemporaryFile(), compressed=compressed)  # noqa: SIM115
+            spool._largest = largest
         except BaseException:
             response.close()
             raise
@@ -106,6 +110,11 @@ class Spool:
         return spool
 
     @classmethod
+    def receive_answer(cls, response: requests.Response) -> Spool:
+        """As `receive`, for a body that `read` takes whole, such as JSON: up to 256 MB, in lines of any length."""
+        return cls.receive(response, largest=LARGEST_ANSWER)
+
+    @classmethod
     def of_parts(cls) -> Spool:
         """An empty spool for the parts that a body comes in; what was not compressed is compressed on its way in."""
         return cls(tempfile.TemporaryFile(), compressed=True, parts=True)
@@ -113,7 +122,7 @@ class Spool:
     def add(self, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Spool:
         """Copy the body of ``response``, the next part, behind the parts before, and prove it whole.
 
-        Args and errors are those of `receive`; a part that broke off leaves the parts before as they were.
+        Args and errors are those of `receive`; a part that broke off leaves those before as they were.
         """
         try:
             self._file.seek(self.size)
@@ -125,7 +134,7 @@ class Spool:
         return self
 
     def _copy(self, response: requests.Response, check: Check | None, grow: Grow) -> None:
-        lines = _Lines(check)
+        lines = _Lines(check) if self._largest is None else _Whole(self._largest)
         size = self.size
         is_framed = _is_framed(response)
         try:
@@ -179,7 +188,10 @@ class Spool:
 
     def digest(self) -> Digest:
         """The digest of what came latest; the spool stays as it is."""
-        return Digest.of(self.preview(self._before[0]))
+        if self._largest is None:
+            return Digest.of(self.preview(self._before[0]))
+        with self.opened() as body:
+            return Digest.of(iter(lambda: body.read(CHUNK), b""))
 
     def is_object(self) -> bool:
         """Whether what came latest is a JSON object, whose end proves that it is whole."""
@@ -233,6 +245,13 @@ class Spool:
             yield from _lines_of(gzip.GzipFile(fileobj=self._file) if self._compressed else self._file)
         finally:
             self._file.seek(0)
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """The body, decompressed, to be read piece by piece; the spool can be read again afterwards."""
+        self._file.seek(0)
+        yield cast("IO[bytes]", gzip.GzipFile(fileobj=self._file)) if self._compressed else self._file
+        self._file.seek(0)
 
     def read(self) -> bytes:
         """The whole body, for answers that are small by nature; the spool is closed after it.
@@ -324,6 +343,24 @@ class _Inflation:
     def end(self) -> None:
         if self.has_begun and not self._gunzip.eof:
             raise BrokenBodyError("the compressed body ends early")
+
+
+class _Whole:
+    """Counts the bytes of a body that is no text of lines."""
+
+    count, malformed = 0, None
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+        self._size = 0
+
+    def feed(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._largest:
+            raise UnusableBodyError(f"the body is larger than {self._largest // 1_000_000} MB")
+
+    def end(self, *, is_proven: bool) -> bool:
+        return False  # no row is cut
 
 
 class _Lines:

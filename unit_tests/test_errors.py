@@ -10,6 +10,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.error_response import ErrorResponse, retry_after
 from source_iterable.errors import Attempts, Rejected, TooMuchError
+from source_iterable.spool import Spool
 
 GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
 
@@ -184,7 +185,8 @@ def test_a_success_forgets_earlier_failures() -> None:
 
 def test_bodies_without_an_end_agree_whatever_the_order_of_their_lines() -> None:
     warned: list[bool] = []
-    met = attempts(tries=1, give_up=TooMuchError, on_unframed=lambda: warned.append(True))
+    how: dict[str, Any] = {"tries": 1, "give_up": TooMuchError, "receive": Spool.receive}
+    met = attempts(on_unframed=lambda: warned.append(True), **how)
     retried(met, unframed("one", "two"))
     retried(met, unframed("one", "two", "three"))
 

@@ -58,6 +58,7 @@ from source_iterable.streams.events import (
     WhatsAppUsageInfo,
 )
 from source_iterable.streams.experiments import ExperimentMetrics, Experiments
+from source_iterable.streams.forgotten_users import ForgottenUsers
 from source_iterable.streams.list_users import ListUsers
 from source_iterable.streams.listings import (
     CampaignLabels,
@@ -65,7 +66,6 @@ from source_iterable.streams.listings import (
     CatalogItems,
     Catalogs,
     Channels,
-    ForgottenUsers,
     Journeys,
     Lists,
     MessageTypes,

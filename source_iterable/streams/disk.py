@@ -8,7 +8,7 @@ import requests
 from airbyte_cdk.models import FailureType
 
 from source_iterable.errors import TooMuchError, failure
-from source_iterable.spool import Spool
+from source_iterable.spool import LARGEST_ANSWER, Spool
 
 
 class Room(Protocol):
@@ -60,4 +60,4 @@ class DiskUser:
 
     def receive(self, response: requests.Response) -> Spool:
         """The body of ``response``, whole, on disk until it is read."""
-        return Spool.receive(response, grow=self.reserve, gives_back=True)
+        return Spool.receive(response, grow=self.reserve, largest=LARGEST_ANSWER, gives_back=True)

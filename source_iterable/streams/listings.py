@@ -16,7 +16,7 @@ from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 from source_iterable.api import Api
 from source_iterable.clock import TOLERANCE
 from source_iterable.config import Config
-from source_iterable.errors import MissingEndpointError, Rejected, permission_error
+from source_iterable.errors import MissingEndpointError, Rejected
 from source_iterable.rows import Row, as_text
 from source_iterable.streams import campaign_states
 from source_iterable.streams.base import IterableStream, Slice, Turn
@@ -24,8 +24,6 @@ from source_iterable.streams.details import DetailedListing
 from source_iterable.streams.paged import PAGE_SIZE, ChangingListing, PagedListing, Part, moment
 from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
 from source_iterable.streams.totals import Listed, Tally
-
-REFUSALS: Mapping[int, int] = {400: 1, 403: 1, 404: 1, 409: 1}
 
 
 class Channels(IterableStream):
@@ -62,39 +60,6 @@ class UserFields(IterableStream):
         """A row for each field."""
         for name, kind in profile_fields(self).items():
             yield {"name": name, "type": kind}
-
-
-class ForgottenUsers(IterableStream):
-    """People whose data Iterable was told to forget, as hashes: the API's only sign of a deletion."""
-
-    endpoint = "users/forgotten"
-    primary_key = ["identifier", "hash"]  # noqa: RUF012 - the CDK's property is replaced
-
-    # Where, under which key, and what was hashed. A project that does not identify people by the one or the
-    # other refuses that one; with which status is not documented.
-    SOURCES: ClassVar = (
-        ("users/forgotten", "hashedEmails", "email"),
-        ("users/forgottenUserIds", "hashedUserIds", "userId"),
-    )
-
-    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
-        """The hashes of addresses, then those of user ids."""
-        refused: list[Rejected] = []
-        for path, key, identifier in self.SOURCES:
-            attempts = self.attempts(f"the listing of forgotten users by {identifier}", rejects=REFUSALS)
-            try:
-                hashes = self.read_object(self.api.get(path, {}, attempts, self.name)).get(key)
-            except Rejected as rejected:
-                refused.append(rejected)
-                continue
-            if not isinstance(hashes, list):
-                raise self.unexpected(f"no list under '{key}'")
-            for one in dict.fromkeys(map(as_text, hashes)):
-                yield {"identifier": identifier, "hash": one}
-        if len(refused) == len(self.SOURCES):
-            if refused[0].answer.status == requests.codes.forbidden:
-                raise permission_error(self.name, refused[0].answer)
-            raise self.unexpected(f"{refused[0].answer} for forgotten addresses and user ids alike")
 
 
 # Whether the listing of campaigns holds the archived ones is not documented: they are asked for by themselves too.
