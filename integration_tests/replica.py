@@ -181,6 +181,7 @@ class Replica:
     def begin(self) -> tuple[datetime, Truth]:
         """What is true when a sync begins; all that was changed lies at least a second back."""
         self.sandbox.advance(seconds=1)
+        self._truths.end_with(self.sandbox.now + min(self.skew or timedelta(), timedelta()))
         return self.sandbox.now, self._truths.now()
 
     def look(self) -> None:
