@@ -37,7 +37,7 @@ from integration_tests.sync import (
     settings,
     sync,
 )
-from source_iterable import SourceIterable, spool
+from source_iterable import SourceIterable, body_scan, spool
 from source_iterable.api import Api
 from source_iterable.config import Config
 
@@ -263,7 +263,7 @@ def test_given_a_gzip_bomb_when_synced_then_it_is_given_up_long_before_its_end(
     sandbox: Sandbox, mixed: dict[str, Any], waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real bound is a gigabyte; a tenth of it takes a tenth of the time."""
-    monkeypatch.setattr(spool, "MOST_INFLATED", 100_000_000)
+    monkeypatch.setattr(body_scan, "MOST_INFLATED", 100_000_000)
     for number in range(60):
         row = {"email": f"{number}@example.com", "createdAt": "2024-02-01 00:00:00 +00:00", "text": "0" * 5_000_000}
         sandbox.add_event("emailOpen", row)

@@ -7,7 +7,7 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.sync import Output, sync
-from source_iterable import spool
+from source_iterable import body_scan, spool
 
 FORGOTTEN = "users/forgotten"
 
@@ -23,7 +23,7 @@ def hashes(output: Output) -> list[str]:
 
 def test_given_an_answer_of_one_long_line_when_synced_then_it_is_read(sandbox: Sandbox) -> None:
     """Longer than a line of an export may be."""
-    description = "x" * (spool.LONGEST_LINE + 1_000_000)
+    description = "x" * (body_scan.LONGEST_LINE + 1_000_000)
     answering(sandbox, "lists", json.dumps({"lists": [{"id": 7, "name": "seven", "description": description}]}))
 
     output = sync(sandbox, "lists")

@@ -14,7 +14,7 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.sync import Output, State, catalog_here, configured, environment, read_here, sync
-from source_iterable import spool
+from source_iterable import body_scan
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"
@@ -151,7 +151,7 @@ def stopped(output: Output) -> list[str]:
 def test_given_a_failure_when_synced_then_the_last_lines_say_all_that_one_needs(
     sandbox: Sandbox, waits: list[float], monkeypatch: pytest.MonkeyPatch, failure: Failure
 ) -> None:
-    monkeypatch.setattr(spool, "LONGEST_LINE", 200_000)
+    monkeypatch.setattr(body_scan, "LONGEST_LINE", 200_000)
     sandbox.faults.add(Fault(**failure.fault, times=None))
 
     output = sync(sandbox, *TABLES, **failure.settings)

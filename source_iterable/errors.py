@@ -19,10 +19,11 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
 from source_iterable.masking import masked
 from source_iterable.readings import MAX_READINGS, Ending, Readings
-from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
+from source_iterable.spool import Spool
 
 TRIES = 5
 SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for

@@ -21,27 +21,15 @@ import orjson
 import requests
 import urllib3
 
+from source_iterable.body_scan import BrokenBodyError, Check, Inflation, Lines, UnusableBodyError, Whole
 from source_iterable.readings import Digest, Ending
-from source_iterable.rows import MalformedLineError
 
 CHUNK = 1 << 18
-LONGEST_LINE = 64_000_000
 LARGEST_ANSWER = 256_000_000
-MOST_INFLATED = 1_000_000_000
-STEEPEST_INFLATION = 200
 # Between parts, of which the last line may lack its end.
 _LINE_END = gzip.compress(b"\n", 1, mtime=0)
 
 Grow = Callable[[int], None]
-Check = Callable[[bytes], object]
-
-
-class BrokenBodyError(Exception):
-    """A body that did not end as its transport says it must."""
-
-
-class UnusableBodyError(Exception):
-    """A body that came whole but that no reader can be asked to take: too long a line, an inflating bomb."""
 
 
 class Spool:
@@ -134,11 +122,11 @@ class Spool:
         return self
 
     def _copy(self, response: requests.Response, check: Check | None, grow: Grow) -> None:
-        lines = _Lines(check) if self._largest is None else _Whole(self._largest)
+        lines = Lines(check) if self._largest is None else Whole(self._largest)
         size = self.size
         is_framed = _is_framed(response)
         try:
-            inflated = _Inflation() if _is_compressed(response) else None
+            inflated = Inflation() if _is_compressed(response) else None
             deflate = zlib.compressobj(1, wbits=31) if inflated is None and self._compressed else None
             for piece in response.raw.stream(CHUNK, decode_content=False):
                 if inflated is None:
@@ -315,105 +303,6 @@ class _Owning(io.BufferedReader):
     def close(self) -> None:
         super().close()
         self._beneath.close()
-
-
-class _Inflation:
-    """Gunzips pieces, in steps of bounded size, and watches how much comes of how little."""
-
-    def __init__(self) -> None:
-        self._gunzip = zlib.decompressobj(31)
-        self.has_begun = False
-        self._taken = 0
-        self._given = 0
-
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        self._taken += len(piece)
-        rest = piece
-        while rest:
-            if self._gunzip.eof:  # one member may follow another
-                self._gunzip = zlib.decompressobj(31)
-            self.has_begun = True
-            plain = self._gunzip.decompress(rest, 4 * CHUNK)
-            rest = self._gunzip.unused_data if self._gunzip.eof else self._gunzip.unconsumed_tail
-            self._given += len(plain)
-            if self._given > max(MOST_INFLATED, STEEPEST_INFLATION * self._taken):
-                raise UnusableBodyError(f"the body inflates to more than {STEEPEST_INFLATION} times its size")
-            yield plain
-
-    def end(self) -> None:
-        if self.has_begun and not self._gunzip.eof:
-            raise BrokenBodyError("the compressed body ends early")
-
-
-class _Whole:
-    """Counts the bytes of a body that is no text of lines."""
-
-    count, malformed = 0, None
-
-    def __init__(self, largest: int) -> None:
-        self._largest = largest
-        self._size = 0
-
-    def feed(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._largest:
-            raise UnusableBodyError(f"the body is larger than {self._largest // 1_000_000} MB")
-
-    def end(self, *, is_proven: bool) -> bool:
-        return False  # no row is cut
-
-
-class _Lines:
-    """Cuts pieces into lines, counts them and has each checked; keeps at most one unfinished line."""
-
-    def __init__(self, check: Check | None) -> None:
-        self._check = check
-        self._begun: list[bytes] = []
-        self._begun_size = 0
-        self.count = 0
-        self.malformed: int | None = None
-
-    def feed(self, piece: bytes) -> None:
-        if self._check is None:
-            end = piece.rfind(b"\n")
-            self._grow(len(piece) if end < 0 else piece.index(b"\n"))
-            if end >= 0:
-                self._begun_size = len(piece) - end - 1
-            return
-        first, *others = piece.split(b"\n")
-        self._begun.append(first)
-        self._grow(len(first))
-        if others:
-            self._line(b"".join(self._begun))
-            *whole, last = others
-            for line in whole:
-                self._line(line)
-            self._begun, self._begun_size = [last], len(last)
-
-    def _grow(self, size: int) -> None:
-        self._begun_size += size
-        if self._begun_size > LONGEST_LINE:
-            raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
-
-    def end(self, *, is_proven: bool) -> bool:
-        """Check the last line, if its end is missing; tell whether it may be cut, although the body's end is proven."""
-        is_cut = not self._line(b"".join(self._begun))
-        if is_cut and not is_proven:
-            raise BrokenBodyError("the last line is cut")
-        return is_cut
-
-    def _line(self, line: bytes) -> bool:
-        """Count and check ``line``; tell whether all is well with it."""
-        if not line or line.isspace() or self._check is None:
-            return True
-        self.count += 1
-        try:
-            self._check(line.rstrip(b"\r"))
-        except MalformedLineError:
-            if self.malformed is None:
-                self.malformed = self.count
-            return False
-        return True
 
 
 def _reason(error: Exception) -> str:

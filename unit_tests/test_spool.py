@@ -14,10 +14,12 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_iterable import body_scan
 from source_iterable import spool as spool_module
+from source_iterable.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.readings import Digest, Ending
 from source_iterable.rows import parse
-from source_iterable.spool import BrokenBodyError, Spool, UnusableBodyError
+from source_iterable.spool import Spool
 
 
 def answer(body: bytes, encoding: str | None = None, length: int | None = None) -> requests.Response:
@@ -116,7 +118,7 @@ def test_the_first_malformed_line_is_told() -> None:
 
 
 def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(body_scan, "LONGEST_LINE", 1000)
     monkeypatch.setattr(spool_module, "CHUNK", 100)
 
     for check in (parse, None):
@@ -125,7 +127,7 @@ def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "MOST_INFLATED", 1_000_000)
+    monkeypatch.setattr(body_scan, "MOST_INFLATED", 1_000_000)
     bomb = gzip.compress(b"\n" * 50_000_000)
 
     with pytest.raises(UnusableBodyError, match="200 times"):
@@ -146,7 +148,7 @@ def test_a_gzip_bomb_of_whole_rows_is_refused_at_its_bound() -> None:
 
 
 def test_well_compressed_rows_are_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "MOST_INFLATED", 1_000_000)
+    monkeypatch.setattr(body_scan, "MOST_INFLATED", 1_000_000)
     body = b"".join(json.dumps({"row": zlib.crc32(bytes([n % 256]))}).encode() + b"\n" for n in range(100_000))
 
     spool = Spool.receive(answer(gzip.compress(body), "gzip"), check=parse)

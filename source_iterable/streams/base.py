@@ -28,6 +28,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import columns, timestamps
 from source_iterable.api import Api
+from source_iterable.body_scan import UnusableBodyError
 from source_iterable.config import Config
 from source_iterable.errors import Attempts, failure
 from source_iterable.messages import batches
@@ -35,7 +36,6 @@ from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
-from source_iterable.spool import UnusableBodyError
 from source_iterable.streams.disk import DiskUser
 
 Slice = Mapping[str, Any]

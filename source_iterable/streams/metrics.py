@@ -13,13 +13,14 @@ from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import columns
 from source_iterable.api import METRICS_PATH
+from source_iterable.body_scan import UnusableBodyError
 from source_iterable.errors import TooMuchError, failure
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
-from source_iterable.spool import Spool, UnusableBodyError
+from source_iterable.spool import Spool
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.listings import Campaigns
 from source_iterable.streams.paged import moment
