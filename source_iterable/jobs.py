@@ -317,10 +317,13 @@ class Jobs:
 
         Not documented are how many files a page holds, their order, and whether `startAfter` is compared with names
         or is a place in a list. So each page is followed by what comes after its greatest name, and after its last.
+        Files may be listed a moment late: pages that showed any are requested again, until they show no others.
         """
         seen: set[str] = set()
         followed: set[str | None] = {None}
         following: deque[str | None] = deque(followed)
+        showed: dict[str | None, None] = {}
+        is_checked = False
         while following:
             after = following.popleft()
             page = self._files(job, wanted, after)
@@ -331,8 +334,13 @@ class Jobs:
             if new:
                 yield list(new.values()), after
                 seen |= new.keys()
+                showed[after] = None
+                is_checked = False
             following += (name for name in next_after(entries) if name not in followed)
             followed.update(following)
+            if not following and not is_checked:
+                following.extend(showed)
+                is_checked = True
 
     def _add(self, spool: Spool, job: int, wanted: Wanted, after: str | None, entry: Row, grow: Grow) -> None:
         """Fetch one file; where its URL expired, after the page is asked for again."""

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import count, cycle
@@ -7,8 +8,10 @@ import pytest
 
 from source_iterable import jobs as jobs_module
 from source_iterable.api import Api
+from source_iterable.config import Config
 from source_iterable.job_answers import COMPLETED, bytes_exported, next_after
 from source_iterable.jobs import PATIENCE, Jobs, NoJobError, Wanted
+from source_iterable.streams.events import EmailSend
 from source_iterable.windows import Window
 
 WINDOW = Window(datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2024, 2, 1, tzinfo=timezone.utc))
@@ -163,3 +166,31 @@ def test_pages_end_where_each_one_names_another_beginning(
 )
 def test_only_the_bytes_of_a_completed_job_tell_that_it_is_empty(entry: dict[str, Any], size: int | None) -> None:
     assert bytes_exported({"jobs": [{"id": 6, "bytesExported": 5}, "odd", entry]}, 7) == size
+
+
+def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
+    config: Config, api: Api, requests_mock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A completed job may list its files a moment late, and in no order: those that came first do not count as all."""
+    monkeypatch.setattr(api, "scaled", lambda _: 0.0)
+    fetched: list[str] = []
+
+    def files(request: Any, context: Any) -> dict[str, Any]:
+        names = ["file-2.json"] if not fetched else ["file-1.json", "file-2.json", "file-3.json"]
+        after = request.qs.get("startafter", [""])[0]
+        later = [{"file": name, "url": f"https://storage.example/{name}"} for name in names if name > after]
+        return {"jobId": 7, "jobState": "completed", "files": later}
+
+    def file(request: Any, context: Any) -> str:
+        fetched.append(request.path.removeprefix("/"))
+        return f'{{"email":"{len(fetched)}@example.com"}}\n'
+
+    requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
+    requests_mock.get(f"{config.url}/api/export/7/files", json=files)
+    requests_mock.get(re.compile("https://storage.example/.*"), text=file)
+    wanted = Wanted("email_send", "emailSend", WINDOW, EmailSend(config, api).attempts)
+
+    body = Jobs(api).export(wanted, nothing)
+
+    assert sorted(fetched) == ["file-1.json", "file-2.json", "file-3.json"]
+    assert len([line for line in body.lines() if line]) == len(fetched)

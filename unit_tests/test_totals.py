@@ -10,6 +10,8 @@ from source_iterable.streams.totals import Claim, Tally, named, total_of
 @pytest.mark.parametrize(
     ("body", "total"),
     [
+        ({"totalPageCount": 1, "totalCampaignsCount": 3}, 3),
+        ({"totalPagesCount": 1}, None),
         ({}, None),
         ({"totalCampaignsCount": 0}, 0),
         ({"totalTemplatesCount": 7}, 7),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_TOTAL = re.compile(r"total\w*Count", re.ASCII)
+_TOTAL = re.compile(r"total(?!Page)\w*Count", re.ASCII)
 _NAMED = 5  # the totals that a message names
 
 
