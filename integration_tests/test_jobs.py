@@ -338,7 +338,9 @@ def test_given_a_file_that_expired_when_synced_then_its_page_is_asked_for_again(
     assert_synced(sandbox, output, "email_send")
     (job,) = sandbox.jobs
     pages = [request.params.get("startAfter") for request in sandbox.requests if request.endpoint.endswith("/files")]
-    assert pages.count(job.files[3]) == 3, "looked at while the job ran, the page with the sixth file, and that again"
+    assert pages.count(job.files[3]) == 4, (
+        "looked at while the job ran, the page with the sixth file, that again, and a check at the end"
+    )
     urls = [f"{request.path}?{request.query}" for request in sandbox.storage_requests]
     assert len(set(urls)) == len(urls), "an expired address is not tried twice"
 
