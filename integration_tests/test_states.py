@@ -26,6 +26,7 @@ UNKNOWN: dict[str, Any] = {
     "with the cursor's name in another case": {"CreatedAt": "2024-02-01T00:00:00Z"},
     "with a cursor of null": {"createdAt": None, "updatedAt": None, "profileUpdatedAt": None, "date": None},
     "with more than a sentinel": {"__ab_full_refresh_sync_complete": True, "slices": []},
+    "a width alone": {"width": 3600},
 }
 EMPTY: dict[str, Any] = {
     "empty": {},

@@ -62,11 +62,12 @@ class ExportStream(StatefulStream, AheadStream, ABC):
 
     @property
     def state_keys(self) -> Sequence[str]:
-        """`{cursor_field: end of the last window delivered whole, "settled": ..., "width": ...}`.
+        """The end of the last window delivered whole, and the timestamp to resume from.
 
-        The width, in seconds, is there while Iterable cannot deliver windows as wide as the settings ask for.
+        A state may also hold `WIDTH`, in seconds, while Iterable cannot deliver windows as wide as the settings ask
+        for. By itself it says nothing about what was read.
         """
-        return [*super().state_keys, SETTLED, WIDTH]
+        return [*super().state_keys, SETTLED]
 
     def turn(self, *, is_first_sync: bool) -> Turn:
         """Updates come before first syncs, which take longer."""
@@ -299,11 +300,11 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             **({WIDTH: int(self._width.current.total_seconds())} if narrowed else {}),
         }
 
-    @staticmethod
-    def _saved_width(state: Mapping[str, Any]) -> timedelta | None:
+    def _saved_width(self, state: Mapping[str, Any]) -> timedelta | None:
         """The width that Iterable could deliver at last; None where that is not saved, or not a number of seconds."""
         seconds = state.get(WIDTH)
-        if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
+        is_of_a_window = any(moment is not None for moment in self._saved(state))
+        if not is_of_a_window or not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
             return None
         return timedelta(seconds=min(seconds, MOST_SECONDS))
 
