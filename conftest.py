@@ -13,11 +13,21 @@ from typing import Any
 import pytest
 from airbyte_cdk.test.standard_tests import SourceTestSuiteBase
 from airbyte_cdk.utils import docker
+from pyrate_limiter.abstracts import BucketFactory
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.sync import NOW, START, environment
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
+
+
+def pytest_configure() -> None:
+    """Start no thread for each rate limit.
+
+    The library beneath the CDK's budget starts one that forgets old requests, and that lives as long as its process.
+    The processes of the tests make ten thousand limits, and so many threads take all of a machine's time.
+    """
+    BucketFactory.schedule_leak = lambda *_: None
 
 
 @pytest.fixture(scope="session")
