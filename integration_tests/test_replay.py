@@ -14,7 +14,7 @@ from integration_tests.replay.outcomes import outcomes
 
 HERE = Path(__file__).parent / "replay"
 PROJECTS = ("project_2017", "project_2023")
-METHODS = ("direct", "automatic")
+METHODS = ("direct", "jobs")
 
 WITHOUT_COLUMN = {
     "*._type": "the events of one person carry the name of their data type; the stream says it already",
