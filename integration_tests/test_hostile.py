@@ -179,7 +179,7 @@ def test_given_no_secure_connection_when_synced_then_every_table_says_so_and_the
         assert_exact(mended.records(table), truth(mixed, sandbox, table), table)
     assert not asked
     assert not broken.of("RECORD")
-    assert 0 < sum(waits) < 8 * 300
+    assert 0 < sum(waits) < 3 * 3600
 
 
 def test_given_no_secure_connection_at_first_when_synced_then_it_is_made_later_and_all_is_exact(
@@ -211,7 +211,7 @@ def test_given_a_host_that_has_no_address_when_synced_then_every_table_says_so_w
         assert error["failure_type"] == "transient_error"
         assert "no connection could be made" in error["message"]
     assert not any("Asking for less" in line for line in output.logs)
-    assert 0 < sum(waits) < 8 * 300
+    assert 0 < sum(waits) < 3 * 3600
 
 
 def test_given_a_host_that_is_not_found_at_first_when_synced_then_exact(
@@ -299,15 +299,18 @@ def test_given_a_huge_answer_when_synced_then_it_is_not_read_to_its_end(
 
 
 def text_of_refusal(sandbox: Sandbox, table: str, endpoint: str, status: int, text: str) -> str:
-    """All that a process writes when Iterable refuses the table with ``text``."""
+    """All that is written when Iterable refuses the table with ``text``; where that is checked for minutes, in here."""
     catalog = configured(catalog_here(sandbox), [table])
     body = {"msg": text, "code": f"Bad {sandbox.api_key}", "params": {"key": sandbox.api_key, "text": text}}
     fault = Fault(
         kind="status", status=status, endpoint=endpoint, body=json.dumps(body, ensure_ascii=False), times=None
     )
     sandbox.faults.add(fault)
-    output = run(sandbox, "read", config=settings(sandbox), catalog=catalog)
-    assert output.exit_code == 1
+    if status in {401, 403}:
+        output = read_here(sandbox, catalog)
+    else:
+        output = run(sandbox, "read", config=settings(sandbox), catalog=catalog)
+        assert output.exit_code == 1
     failure_of(output, table)
     return output.text
 
@@ -315,7 +318,7 @@ def text_of_refusal(sandbox: Sandbox, table: str, endpoint: str, status: int, te
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 @pytest.mark.parametrize(("table", "endpoint"), [("email_send", EXPORT), ("campaigns", "campaigns")])
 def test_given_an_error_that_quotes_key_and_people_when_synced_then_neither_is_written(
-    sandbox: Sandbox, table: str, endpoint: str, status: int
+    sandbox: Sandbox, waits: list[float], table: str, endpoint: str, status: int
 ) -> None:
     text = f"No: Api-Key {sandbox.api_key} of jane.doe@example.com, <jurgen+x@mail.example> is not welcome"
 

@@ -385,7 +385,7 @@ def test_given_a_storage_that_never_answers_well_when_synced_then_rows_come_dire
     output = by("automatic", sandbox, "email_send", days=1)
 
     assert_synced(sandbox, output, "email_send")
-    assert len(sandbox.jobs) <= 2, "the table asks for no more jobs"
+    assert len(sandbox.jobs) <= 4, "three windows in a row, and one that was under way"
 
 
 def test_given_a_broken_line_in_a_file_when_synced_then_the_window_is_read_again(serve: Serve) -> None:
@@ -665,7 +665,8 @@ def test_given_jobs_that_are_refused_when_synced_then_rows_come_directly(serve: 
     assert not sandbox.jobs
     assert sandbox.faults.struck(fault) < 15
     if status < 429:
-        assert sandbox.faults.struck(fault) <= 2, "a refusal is believed"
+        # one of a key that was accepted before is believed when several windows met it
+        assert sandbox.faults.struck(fault) <= (4 if status in {401, 403} else 2)
 
 
 def test_given_a_table_that_no_job_exports_when_synced_then_its_rows_come_directly(serve: Serve) -> None:
@@ -699,6 +700,7 @@ def test_given_jobs_that_are_asked_for_but_refused_when_synced_then_the_table_sa
     assert not asked(sandbox, EXPORT)
 
 
+@pytest.mark.usefixtures("waits")
 def test_given_a_key_that_may_not_export_when_synced_then_the_table_says_so(serve: Serve) -> None:
     sandbox = serve(read_only_key=True)
 
@@ -707,7 +709,7 @@ def test_given_a_key_that_may_not_export_when_synced_then_the_table_says_so(serv
     (error,) = output.errors
     assert "Server-side" in error["message"]
     assert output.statuses("channels")[-1] == "COMPLETE"
-    assert len(asked(sandbox, BEGIN)) <= 1
+    assert len(asked(sandbox, BEGIN)) <= 3
 
 
 # The end

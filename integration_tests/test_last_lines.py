@@ -72,13 +72,15 @@ DOWN = "Iterable or the network on the way may be down"
 
 FAILURES = {
     "1 cut": failure(
-        "email_send", TRANSIENT, "the export of 2024-02-01T08:01:02Z to 2024-02-01T08:01:03Z failed 5 times; the last "
-        "time the answer broke off", DOWN, resumes="2024-02-01T08:01:02Z",
+        "email_send", TRANSIENT, "the export of 2024-02-01T08:01:02Z to 2024-02-01T08:01:03Z failed 16 times in "
+        "10 minutes; the last time the answer broke off", DOWN, resumes="2024-02-01T08:01:02Z",
         kind="cut", cut_at="plain", after_bytes=1, endpoint=EXPORT, data_type="emailSend", nth=2,
     ),
-    "1 reset": export(TRANSIENT, "failed 5 times; the last time the connection was lost", DOWN, "users", kind="reset"),
+    "1 reset": export(
+        TRANSIENT, "failed 16 times in 10 minutes; the last time the connection was lost", DOWN, "users", kind="reset"
+    ),
     "1 a server in trouble": export(
-        TRANSIENT, "failed 5 times; the last time Iterable answered HTTP 500 GenericError", DOWN,
+        TRANSIENT, "failed 16 times in 10 minutes; the last time Iterable answered HTTP 500 GenericError", DOWN,
         kind="status", status=500,
     ),
     "1 a web page": export(
@@ -86,8 +88,8 @@ FAILURES = {
         kind="status", status=200, body="<html>Please sign in</html>",
     ),
     "1 a listing": failure(
-        "campaigns", TRANSIENT, "the listing failed 5 times; the last time Iterable answered HTTP 503", DOWN,
-        kind="status", status=503, endpoint="campaigns",
+        "campaigns", TRANSIENT, "the listing failed 16 times in 10 minutes; the last time Iterable answered HTTP 503",
+        DOWN, kind="status", status=503, endpoint="campaigns",
     ),
     "6 a profile that is no JSON": export(
         SYSTEM, f"the export of {SECOND_WINDOW} to 2024-03-10", "Report the window and the line to Iterable's support",

@@ -161,7 +161,7 @@ def test_given_another_page_when_synced_then_it_is_a_proxys(
 
     assert error["failure_type"] == "transient_error"
     assert "from a proxy or login page" in error["message"]
-    assert len(waits) == 7
+    assert len(waits) in {15, 35}, "for ten minutes, or half an hour where the stream cannot resume"
 
 
 def test_given_an_answer_in_json_that_a_thing_is_not_there_when_synced_then_it_is_about_the_thing(

@@ -182,7 +182,7 @@ def test_given_fields_that_cannot_be_asked_for_just_now_when_synced_then_asked_a
 
 
 def test_given_fields_that_the_key_may_not_ask_for_when_synced_then_members_and_people_come_nevertheless(
-    sandbox: Sandbox,
+    sandbox: Sandbox, waits: list[float]
 ) -> None:
     sandbox.faults.add(Fault(kind="status", status=403, endpoint="users/getFields", times=None))
 

@@ -26,16 +26,13 @@ from requests.auth import AuthBase
 
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.error_response import ErrorResponse, endpoint_of
-from source_iterable.errors import (
-    NOTABLE_WAIT,
-    Attempts,
-    MissingEndpointError,
-    failure,
-    missing_endpoint_error,
-    refused_key_error,
-)
+from source_iterable.error_response import endpoint_of, is_web_page
+from source_iterable.errors import MissingEndpointError, failure, missing_endpoint_error, refused_key_error
+from source_iterable.patience import Outage
+from source_iterable.refusals import Refusals
+from source_iterable.retry import NOTABLE_WAIT, TELLING, RetryPolicy, is_busy
 
+SIMPLEST = "channels"  # the request that fails only if all do
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
 METRICS_PATH = "campaigns/metrics"
@@ -54,6 +51,7 @@ USUAL_SILENCE_SECONDS = 60.0
 CANCEL_SECONDS = 2.0
 
 CONNECTIONS = 20
+CHUNK = 65_536
 TIME_TRIES = 3
 
 logger = logging.getLogger("airbyte")
@@ -104,7 +102,7 @@ class Budget(HttpAPIBudget):
                 )
                 for path, limit in limits.items()
             ],
-            # A 429 is waited for as the answer says (errors.py); the CDK would stop all tables for a minute.
+            # A 429 is waited for as the answer says (retry.py); the CDK would stop all tables for a minute.
             status_codes_for_ratelimit_hit=[],
         )
 
@@ -136,12 +134,13 @@ class Api:
         self._rate_scale = config.rate_scale
         self.budget = Budget(config.rate_scale, REQUESTS_PER_MINUTE, MINUTE)
         self.authenticator = ApiKey(config.api_key, config.url)
+        self.outage = Outage()
+        self.refusals = Refusals(lambda: self.ask_once(SIMPLEST))
         self.session = self.new_session(LimiterSession(api_budget=self.budget))
         self.storage = _storage_session()
-        self.key_refusal = ""
         self._missing_endpoints: set[str] = set()
 
-    def client(self, table: str, attempts: Attempts, session: requests.Session | None = None) -> HttpClient:
+    def client(self, table: str, attempts: RetryPolicy, session: requests.Session | None = None) -> HttpClient:
         """A client of the CDK for requests of ``table`` that follows ``attempts``."""
         session = session or self.session
         return HttpClient(name=table, logger=logger, error_handler=attempts, backoff_strategy=attempts, session=session)
@@ -154,19 +153,19 @@ class Api:
         self,
         path: str,
         params: Mapping[str, Any],
-        attempts: Attempts,
+        attempts: RetryPolicy,
         table: str,
         session: requests.Session | None = None,
     ) -> requests.Response:
         """Ask for ``path``; the answer's `raw` is the spool of its whole body.
 
         Raises:
-            AirbyteTracedException: As `Attempts` tells.
+            AirbyteTracedException: As `RetryPolicy` tells.
         """
         return self._send("GET", path, self.client(table, attempts, session), table, params=params)
 
     def post(
-        self, path: str, body: Mapping[str, Any], attempts: Attempts, table: str, session: requests.Session
+        self, path: str, body: Mapping[str, Any], attempts: RetryPolicy, table: str, session: requests.Session
     ) -> requests.Response:
         """Send ``body``, as JSON, to ``path``; answer and errors are those of `get`."""
         return self._send("POST", path, self.client(table, attempts, session), table, json=body)
@@ -185,11 +184,11 @@ class Api:
             raise
         return response
 
-    def get_signed(self, url: str, attempts: Attempts, table: str) -> requests.Response:
+    def get_signed(self, url: str, attempts: RetryPolicy, table: str) -> requests.Response:
         """Ask for a file at its signed ``url``, on whatever host, without the key.
 
         Raises:
-            AirbyteTracedException: As `Attempts` tells; a system_error for a URL that is not HTTPS where the API is.
+            AirbyteTracedException: As `RetryPolicy` tells; a system_error for a URL that is not HTTPS where the API is.
         """
         if urlsplit(url).scheme not in {"https", urlsplit(self.url).scheme}:
             raise failure(
@@ -237,12 +236,16 @@ class Api:
         options = {**self.request_options(path), "timeout": (CONNECT_SECONDS, silence)}
         return session.get(self.url + path, params=params, headers=self.headers(), **options)
 
-    def learn_time(self) -> None:
-        """Have the clock learn Iterable's time from a cheap request; a failure is left for the tables to meet."""
+    def begin_sync(self) -> None:
+        """Begin a sync: have the clock learn Iterable's time from a cheap request.
+
+        A failure is left for the tables to meet.
+        """
+        self.refusals.are_checked = True
         trouble = ""
         for attempt in range(1, TIME_TRIES + 1):
             try:
-                self.ask_once("channels").close()
+                self.ask_once(SIMPLEST).close()
             except requests.RequestException as error:  # noqa: PERF203 - three times at the most
                 trouble = type(error).__name__
                 time.sleep(attempt)
@@ -250,15 +253,22 @@ class Api:
                 return
         logger.warning("Iterable's time could not be asked for (%s): this machine's clock counts.", trouble)
 
-    def is_refused_everywhere(self) -> bool:
-        """After a 401 on some endpoint: find out whether the key is refused for the simplest request too."""
+    @property
+    def key_refusal(self) -> str:
+        """Iterable's answer to a key that it refuses everywhere; empty while it does not."""
+        return self.refusals.of_key
+
+    def is_down(self) -> bool:
+        """Whether the simplest request fails as well, at this moment, in a way that time may heal."""
         try:
-            with self.ask_once("channels") as response:
-                if response.status_code == requests.codes.unauthorized:
-                    self.key_refusal = str(ErrorResponse(response))
+            with self.ask_once(SIMPLEST) as response:
+                if is_busy(response.status_code) or (is_web_page(response) and response.status_code in TELLING):
+                    return True
+                for _ in response.iter_content(CHUNK):  # a body that breaks off raises
+                    pass
         except requests.RequestException:
-            pass
-        return bool(self.key_refusal)
+            return True
+        return False
 
     @staticmethod
     def headers() -> Mapping[str, str]:
@@ -274,7 +284,7 @@ class Api:
     def new_session(self, session: requests.Session) -> requests.Session:
         """``session`` with the key, the clock, and room for some connections at a time."""
         session.auth = self.authenticator
-        session.hooks["response"].append(self.clock.observe)
+        session.hooks["response"] += [self.clock.observe, self.refusals.observe, self.outage.observe]
         return _with_room(session)
 
 

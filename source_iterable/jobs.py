@@ -18,18 +18,17 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api import Api
 from source_iterable.errors import (
-    Attempts,
     DiskError,
     MissingEndpointError,
     Rejected,
     TooMuchError,
     disk_error,
-    refused_key_error,
 )
 from source_iterable.job_answers import (
     COMPLETED,
@@ -40,12 +39,17 @@ from source_iterable.job_answers import (
     read_object,
 )
 from source_iterable.masking import is_name
+from source_iterable.patience import NO_PATIENCE
+from source_iterable.retry import RetryPolicy
 from source_iterable.rows import Row, check
 from source_iterable.spool import Grow, Spool
 from source_iterable.windows import Window
 
 MOST_JOBS = 2  # of the four that an organization may run
 JOB_TRIES = 3  # of a job that fails or is cancelled
+MOST_FAILURES = 3  # of windows in a row, after which no more jobs are asked for
+# For how many seconds a file is requested that cannot be had, where its window may be asked for directly too.
+FILE_PATIENCE = 5 * 60.0
 URL_TRIES = 4  # of a file whose URL expires before it is asked for
 FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
 # Seconds between looks at a completed job that lists no files, and how many of them prove that it is empty.
@@ -57,6 +61,7 @@ LONG_PATIENCE = 24 * 3600.0
 # How long to wait for a job to be accepted, in seconds, where the window may be asked for directly too.
 START_PATIENCE = 60.0
 REFUSED = {400, 401, 403, 404, 405}
+KEY_REFUSED = {401, 403}  # is checked for minutes where there is no other way
 START_GRACE = 2.0  # seconds for starts that are under way when the sync ends
 CANCEL_PACE = 1.1  # seconds between two cancellations
 EXPIRED = {400, 401, 403, 404, 410}
@@ -64,7 +69,7 @@ FAILED, CANCELLED = "failed", "cancelled"
 
 logger = logging.getLogger("airbyte")
 
-NewAttempts = Callable[..., Attempts]
+NewAttempts = Callable[..., RetryPolicy]
 
 
 class NoJobError(Exception):
@@ -107,6 +112,7 @@ class Jobs:
         self._swept = False
         self._held: set[int] = set()
         self._refused: dict[str, str] = {}
+        self._failures = 0
         self._tells_bytes = True
 
     def export(self, wanted: Wanted, grow: Grow) -> Spool:
@@ -132,6 +138,8 @@ class Jobs:
         except AirbyteTracedException as error:
             if self._forced:
                 raise
+            if error.failure_type is FailureType.transient_error:
+                raise self._failed(str(error.message)) from error
             # What the data center does not have, no other table will find there.
             whom = "" if isinstance(error, MissingEndpointError) else wanted.table
             raise self._no_more_jobs(whom, str(error.message)) from error
@@ -168,20 +176,22 @@ class Jobs:
             with self._changed:
                 self._held.discard(job)
             if state == COMPLETED:
-                return self._fetch(job, wanted, grow)
+                spool = self._fetch(job, wanted, grow)
+                self._failures = 0
+                return spool
             logger.info("%s: export job %d of %s %s.", wanted.table, job, wanted.window, state)
         raise self._no_more_jobs(wanted.table, f"{JOB_TRIES} jobs in a row {state}")
 
     def _start(self, wanted: Wanted) -> int:
         attempts = wanted.attempts(
             f"the start of an export job of {wanted.window}",
-            rejects=REFUSED,
+            rejects=REFUSED - KEY_REFUSED if self._forced else REFUSED,
             expects_object=True,
             # A start whose answer is lost may have begun a job: where there is another way, it is not tried again.
             **(
                 {}
                 if self._forced
-                else {"limit_patience": START_PATIENCE, "tries": 1, "unreachable_tries": 1, "give_up": NoJobError}
+                else {"limit_patience": START_PATIENCE, "patience": NO_PATIENCE, "give_up": NoJobError}
             ),
         )
         asked = {
@@ -197,10 +207,14 @@ class Jobs:
         job: object = None
         try:
             job = read_object(self._api.post("export/start", asked, attempts, wanted.table, self._session)).get("jobId")
+        except AirbyteTracedException as error:
+            is_denied = error.failure_type is FailureType.config_error and not isinstance(error, MissingEndpointError)
+            if not is_denied or self._api.key_refusal:
+                raise
+            raise self._no_more_jobs("", str(error.internal_message)) from error
         except Rejected as rejected:
-            unauthorized = rejected.answer.status == requests.codes.unauthorized
-            if self._forced and unauthorized and self._api.is_refused_everywhere():
-                raise refused_key_error(wanted.table, str(rejected.answer)) from rejected
+            if rejected.answer.status in KEY_REFUSED:
+                raise self._failed(str(rejected.answer)) from rejected
             about_table = rejected.answer.status == requests.codes.bad_request
             raise self._no_more_jobs(wanted.table if about_table else "", str(rejected.answer)) from rejected
         finally:
@@ -279,8 +293,7 @@ class Jobs:
             rejects=dict.fromkeys(REFUSED, 1),
             expects_object=True,
             limit_patience=START_PATIENCE,
-            tries=1,
-            unreachable_tries=1,
+            patience=NO_PATIENCE,
             give_up=NoJobError,
         )
         try:
@@ -350,6 +363,7 @@ class Jobs:
                 f"a file of the export job of {wanted.window}",
                 rejects=EXPIRED,
                 receive=lambda response: spool.add(response, check=check, grow=grow),
+                **({} if self._forced else {"patience": FILE_PATIENCE}),
             )
             try:
                 self._api.get_signed(url, attempts, wanted.table)
@@ -361,8 +375,10 @@ class Jobs:
             except AirbyteTracedException as error:
                 if self._forced:
                     raise
-                # No table's files will come: the host may be closed to this machine.
-                raise self._no_more_jobs("", f"{urlsplit(url).hostname}: {error.message}") from error
+                where = f"{urlsplit(url).hostname}: {error.message}"
+                if error.failure_type is FailureType.transient_error:
+                    raise self._failed(where) from error
+                raise self._no_more_jobs("", where) from error
             except Rejected:
                 fresh = files_of(self._files(job, wanted, after))
                 url = next((one["url"] for one in fresh if one["file"] == entry["file"]), url)
@@ -376,6 +392,13 @@ class Jobs:
                 return  # `stop` does it: this thread may not live that long
             self._held.discard(job)
         self._api.cancel(f"export/{job}")
+
+    def _failed(self, why: str) -> NoJobError:
+        """Refuse this window; ask for no more jobs if several in a row were refused, whoever's they were."""
+        self._failures += 1
+        if self._failures >= MOST_FAILURES:
+            return self._no_more_jobs("", f"{self._failures} windows in a row could not be had; the last time {why}")
+        return NoJobError(why)
 
     def _no_more_jobs(self, whom: str, why: str) -> NoJobError:
         """Ask for no more jobs, for the table that is named or for any."""

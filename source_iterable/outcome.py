@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable.errors import Stopped
 from source_iterable.streams import IterableStream
-from source_iterable.streams.base import Stopped
 
 # The platform tries no more after a config_error, so this counts last: one table that another try can help is enough.
 PRECEDENCE = (FailureType.transient_error, FailureType.system_error, FailureType.config_error)

@@ -27,11 +27,12 @@ from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH, Api
 from source_iterable.config import DIRECT, JOBS, Config
 from source_iterable.error_response import ErrorResponse, is_web_page
-from source_iterable.errors import REGION_HELP, TELLING, key_error
+from source_iterable.errors import REGION_HELP, key_error
 from source_iterable.jobs import MOST_JOBS, Jobs
 from source_iterable.outcome import unfinished
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
+from source_iterable.retry import TELLING
 from source_iterable.states import SavedStates
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.base import AheadStream
@@ -139,7 +140,7 @@ class SourceIterable(AbstractSource):
         parsed = Config.parse(config)
         _require_each_once(catalog)
         api = Api(parsed)
-        api.learn_time()
+        api.begin_sync()
         selected = {configured.stream.name: configured for configured in catalog.streams}
         offered = {table.name: table for table in (table(parsed, api, None) for table in STREAMS)}
         tables = [offered.get(name) or Missing(parsed, api, configured) for name, configured in selected.items()]

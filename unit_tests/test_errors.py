@@ -1,4 +1,7 @@
 import io
+import itertools
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +12,9 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.error_response import ErrorResponse, retry_after
-from source_iterable.errors import Attempts, Rejected, TooMuchError
+from source_iterable.errors import Rejected, TooMuchError
+from source_iterable.patience import LONG_PATIENCE, NO_PATIENCE, PATIENCE, SHORT_PATIENCE, Outage
+from source_iterable.retry import RetryPolicy
 from source_iterable.spool import Spool
 
 GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
@@ -33,11 +38,11 @@ def unframed(*lines: str) -> requests.Response:
     return response
 
 
-def attempts(**how: Any) -> Attempts:
-    return Attempts("email_send", "the export of A to B", **how)
+def attempts(**how: Any) -> RetryPolicy:
+    return RetryPolicy("email_send", "the export of A to B", **how)
 
 
-def retried(met: Attempts, problem: requests.Response | Exception) -> None:
+def retried(met: RetryPolicy, problem: requests.Response | Exception) -> None:
     assert met.interpret_response(problem).response_action is ResponseAction.RETRY
 
 
@@ -62,39 +67,145 @@ def test_answers_that_another_try_does_not_change(status: int, body: bytes, kind
     assert str(error.value.message).endswith(".")
 
 
-@pytest.mark.parametrize(
-    "problem",
-    [
-        pytest.param(lambda: answer(500, GENERIC), id="500"),
-        pytest.param(lambda: answer(502, b"<html>Bad gateway</html>"), id="502"),
-        pytest.param(lambda: answer(503), id="503"),
-        pytest.param(requests.ReadTimeout, id="silence"),
-        pytest.param(lambda: requests.ConnectionError("('Connection aborted.', reset)"), id="reset"),
-    ],
-)
-def test_trouble_of_the_server_is_met_five_times(problem: Any) -> None:
+PROBLEMS: Mapping[str, Callable[[], requests.Response | Exception]] = {
+    "204": lambda: answer(204),
+    "408": lambda: answer(408),
+    "409": lambda: answer(409, b'{"code":"Conflict","msg":"try later"}'),
+    "423": lambda: answer(423),
+    "425": lambda: answer(425),
+    "500": lambda: answer(500, GENERIC),
+    "502": lambda: answer(502, b"<html>Bad gateway</html>"),
+    "503": lambda: answer(503),
+    "a reset": lambda: requests.ConnectionError("('Connection aborted.', reset)"),
+    "no connection in time": requests.ConnectTimeout,
+    "no TLS": requests.exceptions.SSLError,
+    "no name": lambda: requests.ConnectionError("name resolution"),
+    "a web page": lambda: answer(200, b"<html>Sign in</html>", Content_Type="text/html"),
+}
+
+
+def exhausted(met: RetryPolicy, problem: Callable[[], requests.Response | Exception]) -> tuple[float, str]:
+    """The seconds that are waited until a request is given up, and what is said then."""
+    waited = 0.0
+    for _ in range(1000):
+        last = problem()
+        try:
+            retried(met, last)
+        except AirbyteTracedException as error:
+            return waited, str(error.message)
+        wait = met.backoff_time(last, 1)  # type: ignore[arg-type] # what the CDK passes
+        assert wait is not None
+        assert wait < 60
+        waited += wait + 1
+    raise AssertionError("it is never given up")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+@pytest.mark.parametrize("seconds", [PATIENCE, LONG_PATIENCE])
+def test_trouble_is_met_for_as_long_as_giving_up_costs(
+    problem: Callable[[], requests.Response | Exception], seconds: float
+) -> None:
+    waited, message = exhausted(attempts(patience=seconds), problem)
+
+    assert seconds <= waited < seconds + 120
+    assert f" times in {seconds / 60:.0f} minutes; the last time " in message
+
+
+@pytest.mark.parametrize("problem", [name for name in PROBLEMS if name.startswith(("no ", "a web"))])
+def test_a_network_that_is_down_is_never_met_by_asking_for_less(problem: str) -> None:
+    waited, _ = exhausted(attempts(tries=1, give_up=TooMuchError), PROBLEMS[problem])
+
+    assert waited >= PATIENCE
+
+
+def test_silence_is_met_twice_at_least() -> None:
+    """Each time may be an hour."""
+    met = attempts(patience=LONG_PATIENCE)
+    retried(met, requests.ReadTimeout())
+    assert exhausted(met, requests.ReadTimeout)[0] < LONG_PATIENCE + 120
+
+
+def test_each_kind_of_trouble_is_met_by_itself() -> None:
+    met = attempts()
+    for _ in range(14):
+        retried(met, requests.ConnectionError("name resolution"))
+
+    retried(met, answer(503))
+    for _ in range(4):
+        retried(met, answer(503))
+
+
+def test_trouble_that_takes_turns_ends_too() -> None:
+    turns = itertools.cycle([PROBLEMS["503"], PROBLEMS["a reset"]])
+
+    def next_problem() -> requests.Response | Exception:
+        return next(turns)()
+
+    waited, _ = exhausted(attempts(), next_problem)
+
+    assert 2 * PATIENCE <= waited < 2 * PATIENCE + 120
+
+
+def test_time_that_passes_counts_like_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     met = attempts()
     for _ in range(4):
-        retried(met, problem())
+        retried(met, answer(503))
+    now += PATIENCE
 
-    with pytest.raises(AirbyteTracedException, match="5 times") as error:
-        met.interpret_response(problem())
-
-    assert error.value.failure_type is FailureType.transient_error
+    with pytest.raises(AirbyteTracedException, match="failed 5 times in 10 minutes"):
+        met.interpret_response(answer(503))
 
 
-@pytest.mark.parametrize(
-    "problem", [requests.ConnectTimeout(), requests.exceptions.SSLError(), requests.ConnectionError("name resolution")]
-)
-def test_a_network_that_is_down_is_met_longer_and_never_by_asking_for_less(problem: Exception) -> None:
-    met = attempts(tries=1, give_up=TooMuchError)
-    for _ in range(7):
-        retried(met, problem)
+def test_where_nothing_succeeded_for_an_hour_five_tries_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    outage = Outage()
+    exhausted(attempts(outage=outage), PROBLEMS["no name"])
+    now += 3600
 
-    with pytest.raises(AirbyteTracedException, match="8 times") as error:
-        met.interpret_response(problem)
+    waited, message = exhausted(attempts(patience=LONG_PATIENCE, outage=outage), PROBLEMS["no name"])
+    outage.observe(answer(200))
+    again, _ = exhausted(attempts(outage=outage), PROBLEMS["no name"])
 
-    assert error.value.failure_type is FailureType.transient_error
+    assert waited == pytest.approx(15, abs=0.01)
+    assert "failed 5 times" in message
+    assert again >= PATIENCE
+
+
+def test_what_people_wait_for_is_given_up_after_five_tries() -> None:
+    assert exhausted(attempts(patience=SHORT_PATIENCE), PROBLEMS["503"])[0] == pytest.approx(15, abs=0.01)
+
+
+def test_a_status_that_is_about_what_was_requested_is_no_trouble() -> None:
+    with pytest.raises(Rejected):
+        attempts(rejects={409}).interpret_response(answer(409))
+
+
+def test_what_the_simplest_request_meets_too_is_not_too_much() -> None:
+    """It is waited out, and does not count among the tries after which less is asked for."""
+    down = [True, False, True, True, False]
+    met = attempts(tries=2, give_up=TooMuchError, is_down=lambda: down.pop(0))
+    for _ in range(4):
+        retried(met, requests.ConnectionError("('Connection aborted.', reset)"))
+
+    with pytest.raises(TooMuchError):
+        met.interpret_response(requests.ConnectionError("('Connection aborted.', reset)"))
+
+
+def test_an_outage_that_does_not_end_is_a_transient_error() -> None:
+    waited, message = exhausted(attempts(tries=2, give_up=TooMuchError, is_down=lambda: True), PROBLEMS["503"])
+
+    assert PATIENCE <= waited < PATIENCE + 120
+    assert "HTTP 503, as the simplest request does" in message
+
+
+def test_without_patience_the_first_trouble_counts() -> None:
+    for problem in (answer(503), requests.ConnectionError("name resolution"), requests.ReadTimeout()):
+        met = attempts(patience=NO_PATIENCE, give_up=TooMuchError, is_down=lambda: True)
+        with pytest.raises(TooMuchError):
+            met.interpret_response(problem)
 
 
 def test_an_export_that_breaks_twice_is_too_much() -> None:
@@ -132,12 +243,15 @@ def test_retry_after_is_obeyed_and_named_when_it_is_too_long() -> None:
         met.interpret_response(answer(429, Retry_After="3600"))
 
 
-def test_other_failures_leave_the_waiting_to_the_cdk() -> None:
+def test_waits_for_other_failures_double_up_to_a_minute() -> None:
     met = attempts()
     retried(met, answer(429))
-    retried(met, problem := answer(503))
+    waits = []
+    for _ in range(9):
+        retried(met, problem := answer(503))
+        waits.append((met.backoff_time(problem, 1) or 0) + 1)
 
-    assert met.backoff_time(problem, 1) is None
+    assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -166,12 +280,7 @@ def test_an_answer_about_one_list_is_told_as_such(status: int, tries: int) -> No
 
 
 def test_a_gateway_that_fails_says_nothing_about_a_list() -> None:
-    met = attempts(rejects={400, 404, 500})
-    for _ in range(4):
-        retried(met, answer(503))
-
-    with pytest.raises(AirbyteTracedException, match="5 times"):
-        met.interpret_response(answer(503))
+    assert exhausted(attempts(rejects={400, 404, 500}), PROBLEMS["503"])[0] >= PATIENCE
 
 
 def test_a_success_forgets_earlier_failures() -> None:

@@ -5,8 +5,8 @@ from airbyte_cdk.models import FailureType
 
 from source_iterable.api import Api
 from source_iterable.config import Config
+from source_iterable.errors import Stopped
 from source_iterable.outcome import unfinished
-from source_iterable.streams.base import Stopped
 from source_iterable.streams.listings import Channels, Lists, MessageTypes
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, ClassVar
@@ -30,11 +29,13 @@ from source_iterable import columns, timestamps
 from source_iterable.api import Api
 from source_iterable.body_scan import UnusableBodyError
 from source_iterable.config import Config
-from source_iterable.errors import Attempts, failure
+from source_iterable.errors import Stopped, failure
 from source_iterable.messages import batches
+from source_iterable.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
+from source_iterable.retry import RetryPolicy
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
 from source_iterable.streams.disk import DiskUser
 
@@ -42,15 +43,6 @@ Slice = Mapping[str, Any]
 # A slice of nothing: the state that is saved after it is a sign of life for the platform. Were it empty, and the
 # first, the CDK would wait for the second one before it reads it.
 HEARTBEAT: Slice = {"heartbeat": True}
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Why a read of a table stopped before its end: a sentence, its kind, and from where another try goes on."""
-
-    cause: str
-    kind: FailureType
-    resumption: str
 
 
 class Turn(IntEnum):
@@ -97,6 +89,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         behalf: IterableStream | None = None,
     ) -> None:
         """Make a table; what is asked for on ``behalf`` of another bears its name in messages, and counts there."""
+        self._reader: IterableStream = behalf._reader if behalf else self
         if behalf is not None:
             self.name = behalf.name
             self.room = behalf.room
@@ -338,18 +331,24 @@ class IterableStream(DiskUser, HttpStream, ABC):
                 raise self.unexpected(f"a row without a usable '{name}'")
         return rows
 
-    def attempts(self, subject: str, **how: Any) -> Attempts:
+    def attempts(self, subject: str, **how: Any) -> RetryPolicy:
         """The attempts at requests of this table."""
-        return Attempts(
+        return RetryPolicy(
             self.name,
             subject,
             data_center=self.api.data_center,
             on_answer=self.progress.answered,
-            on_refused=self.api.is_refused_everywhere,
+            refusals=self.api.refusals,
+            outage=self.api.outage,
             on_disk_full=self.make_room,
             on_unframed=self.warn_of_unframed,
-            **{"receive": self.receive, **how},
+            **{"receive": self.receive, "patience": self.patience, "is_down": self.api.is_down, **how},
         )
+
+    def patience(self) -> float:
+        """For how many seconds a failure of a request is met, in proportion to what it costs to give up."""
+        patience = PATIENCE if self._reader.is_resumable else LONG_PATIENCE
+        return patience if self._reader.configured else SHORT_PATIENCE  # in `discover`, for which people wait
 
     def warn_of_unframed(self) -> None:
         """Warn, once, that answers came without any sign of their end."""

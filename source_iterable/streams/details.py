@@ -24,9 +24,10 @@ from source_iterable import timestamps
 from source_iterable.api import Api
 from source_iterable.config import Config
 from source_iterable.error_response import endpoint_of
-from source_iterable.errors import Attempts, Rejected, disk_error
+from source_iterable.errors import Rejected, disk_error
 from source_iterable.in_order import in_order
 from source_iterable.json_lines import Row, dump, undump
+from source_iterable.retry import RetryPolicy
 from source_iterable.spool import Spool
 from source_iterable.streams.base import IterableStream, Slice, Turn
 from source_iterable.streams.paged import PagedListing
@@ -131,7 +132,7 @@ class DetailedListing(PagedListing, ABC):
                 generator.close()
         super().conclude()
 
-    def get(self, path: str, params: Mapping[str, Any], attempts: Attempts) -> Row:
+    def get(self, path: str, params: Mapping[str, Any], attempts: RetryPolicy) -> Row:
         """The object that ``path`` returns; called on several threads.
 
         As long as an endpoint has not answered, requests to it are made one by one: it may be refused, or not be there.

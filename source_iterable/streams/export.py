@@ -21,7 +21,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
 from source_iterable.config import JOBS
-from source_iterable.errors import TRIES, TooMuchError, failure
+from source_iterable.errors import TooMuchError, failure
 from source_iterable.jobs import Jobs, NoJobError, Wanted
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
@@ -263,7 +263,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         }
         attempts = self.attempts(
             f"the export of {window}",
-            tries=TRIES if window.is_least else tries,
+            tries=tries,
             give_up=None if window.is_least else TooMuchError,
             receive=lambda response: Spool.receive(response, check=check, grow=_in_time(reserve, window)),
         )

@@ -16,6 +16,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api import LIST_USERS_PATH
 from source_iterable.errors import DiskError, Rejected, TooMuchError, failure
+from source_iterable.patience import NO_PATIENCE, SHORT_PATIENCE
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError, spans
 from source_iterable.prefetch.plans import Reserve
@@ -30,7 +31,6 @@ from source_iterable.streams.state import StatefulStream
 PATIENCE = Patience()
 # How often a request for a list meets a failure of the transport before the list is put off.
 TRIES = 2
-UNREACHABLE_TRIES = 3
 REJECTIONS = frozenset({400, 404, 500})
 
 
@@ -195,9 +195,10 @@ class ListUsers(StatefulStream, AheadStream):
         """
         attempts = self.attempts(
             f"list {list_id}",
+            patience=SHORT_PATIENCE,
             tries=TRIES if is_first else 1,
-            unreachable_tries=UNREACHABLE_TRIES,
             give_up=_unavailable,
+            is_down=None,  # what that means is found out by looking at other lists
             rejects=REJECTIONS,
             receive=lambda response: Spool.receive(response, grow=reserve),
         )
@@ -217,9 +218,9 @@ class ListUsers(StatefulStream, AheadStream):
 
         attempts = self.attempts(
             f"list {list_id}",
-            tries=1,
-            unreachable_tries=1,
+            patience=NO_PATIENCE,
             give_up=_unavailable,
+            is_down=None,
             rejects=dict.fromkeys(REJECTIONS, 1),
             receive=unread,
         )

@@ -14,7 +14,7 @@ def profile_fields(table: IterableStream) -> Mapping[str, str]:
     """The project's profile fields and their types, asked for on behalf of ``table``.
 
     Raises:
-        AirbyteTracedException: As `Attempts` tells; a config_error where the key may not ask.
+        AirbyteTracedException: As `RetryPolicy` tells; a config_error where the key may not ask.
         MissingEndpointError: If the data center does not tell them to anybody.
     """
     response = table.api.get(FIELDS_PATH, {}, table.attempts("the list of profile fields"), table.name)

@@ -1,0 +1,378 @@
+"""What an answer of Iterable means for its request: send it again, wait, ask for less, or give up.
+
+The statuses and codes are those of https://support.iterable.com/hc/en-us/articles/39629320560148.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import (
+    BackoffStrategy,
+    ErrorHandler,
+    ErrorResolution,
+    ResponseAction,
+)
+from airbyte_cdk.utils import AirbyteTracedException
+
+from source_iterable.body_scan import BrokenBodyError, UnusableBodyError
+from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
+from source_iterable.errors import (
+    Rejected,
+    disk_error,
+    failure,
+    missing_endpoint_error,
+    permission_error,
+    refused_key_error,
+)
+from source_iterable.masking import masked
+from source_iterable.patience import LONGEST_WAIT, NO_PATIENCE, PATIENCE, Outage, Patience, Trouble
+from source_iterable.readings import MAX_READINGS, Ending, Readings
+from source_iterable.refusals import CHECK_WAITS, Refusals
+from source_iterable.spool import Spool
+
+TRIES = 2  # of what may be too much, before less is asked for
+SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for
+DISK_TRIES = 5
+# How often an answer about one thing must come before it is believed.
+REJECTIONS: Mapping[int, int] = {400: 2, 404: 2, 500: 3}
+RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
+RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
+NOTABLE_WAIT = 10.0  # seconds; longer waits for the rate limit are logged
+TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was asked for, if Iterable says so
+BUSY = frozenset({204, 408, 409, 423, 425})  # the statuses that mean what a 503 means
+UNLIMITED = 10**9
+
+logger = logging.getLogger("airbyte")
+
+
+def is_busy(status: int) -> bool:
+    """Whether the server says that it cannot answer now."""
+    return status >= requests.codes.server_error or status in BUSY
+
+
+class RetryPolicy(ErrorHandler, BackoffStrategy):
+    """The attempts at one request after another, for the CDK's retry loop: what to make of each answer.
+
+    A 200 is a success once its body lies whole on disk; the spool then takes the place of
+    ``response.raw``. Used by one thread at a time.
+
+    Args:
+        table: Whose request it is, for messages.
+        data_center: Whom it goes to, for messages: "US data center (api.iterable.com)".
+        subject: What is asked for, for messages: "the export of A to B".
+        patience: For how many seconds a kind of failure is met before the request is given up with a transient
+            error, or what tells that when a request is made; with `NO_PATIENCE` none is met, and ``give_up`` raised.
+        tries: How often a broken body, a time-out or an error of the server is met before ``give_up``.
+        give_up: What to raise where less might be delivered; by default there is nothing less to ask for.
+        receive: Copies the body of a 200 to disk.
+        rejects: The statuses that are about the thing asked for, told as `Rejected`; 500 only with the code
+            GenericError, and thrice; a mapping tells how often each must come.
+        limit_patience: Seconds of waiting in all that one request may spend on 429 answers.
+        on_answer: Called at each answer, and at each failure to get one.
+        refusals: What 401 and 403 mean in this sync.
+        is_down: Called at each failure that may lead to ``give_up``; tells whether the simplest request fails as
+            well, so that it says nothing about what was asked for.
+        outage: The failures of the whole sync.
+        on_disk_full: Called before another try on a full disk.
+        on_unframed: Called when a body is believed of which only the end of the connection told the end.
+        expects_object: Whether the body is a JSON object, whose end proves that it is whole: for answers that are
+            different each time, and requests that must not be made twice.
+    """
+
+    max_retries = UNLIMITED  # counted here: not all failures count alike
+    max_time = UNLIMITED  # would count the budget's pacing as well
+
+    def __init__(
+        self,
+        table: str,
+        subject: str,
+        *,
+        data_center: str = "data center",
+        patience: float | Callable[[], float] = PATIENCE,
+        tries: int = TRIES,
+        give_up: Callable[[str], Exception] | None = None,
+        receive: Callable[[requests.Response], Spool] = Spool.receive_answer,
+        rejects: Collection[int] = (),
+        limit_patience: float = RATE_LIMIT_PATIENCE,
+        on_answer: Callable[[], None] | None = None,
+        refusals: Refusals | None = None,
+        is_down: Callable[[], bool] | None = None,
+        outage: Outage | None = None,
+        on_disk_full: Callable[[], None] | None = None,
+        on_unframed: Callable[[], None] | None = None,
+        expects_object: bool = False,
+    ) -> None:
+        self._table = table
+        self._subject = subject
+        self._data_center = data_center
+        self._tries = tries
+        self._patience_of = patience
+        self._give_up = give_up
+        self._receive = receive
+        self._rejects = (
+            rejects if isinstance(rejects, Mapping) else {status: REJECTIONS.get(status, 1) for status in rejects}
+        )
+        self._limit_patience = limit_patience
+        self._on_answer = on_answer
+        self._refusals = refusals
+        self._is_down = is_down
+        self._outage = outage
+        self._on_disk_full = on_disk_full
+        self._on_unframed = on_unframed
+        self._expects_object = expects_object
+        self._wait: float | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what became of the request before."""
+        self._patience: Patience | None = None
+        self._retries = 0
+        self._broken = 0
+        self._disk_full = 0
+        self._denied = 0
+        self._key_refused = True  # at each check so far
+        self._rejected = 0
+        self._limited = 0
+        self._waited = 0.0
+        self._readings = Readings()
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
+        """Decide what to do about an answer, or about the exception that came instead.
+
+        Raises:
+            AirbyteTracedException: If there is nothing more to try.
+            MissingEndpointError: If Iterable does not have the endpoint.
+            TooMuchError: If less should be asked for.
+            Rejected: If the answer is about the thing asked for (only where ``rejects``).
+        """
+        self._wait = None
+        if self._on_answer is not None:
+            self._on_answer()
+        if not isinstance(response_or_exception, requests.Response):
+            return self._unanswered(response_or_exception)
+        status = response_or_exception.status_code
+        if is_web_page(response_or_exception) and status in TELLING:
+            if status == requests.codes.not_found:
+                self._require_endpoint(ErrorResponse(response_or_exception))
+            response_or_exception.close()
+            trouble = f"a web page (HTTP {status}) came in the place of an answer, from a proxy or login page"
+            return self._failed(Trouble.WEB_PAGE, trouble)
+        if status == requests.codes.ok:
+            return self._received(response_or_exception)
+        return self._refused(response_or_exception)
+
+    def backoff_time(
+        self,
+        response_or_exception: requests.Response | requests.RequestException | None,
+        attempt_count: int,
+    ) -> float | None:
+        """The seconds to wait before the next attempt, less the one that the CDK adds."""
+        return None if self._wait is None else max(self._wait - 1.0, 0.001)
+
+    def _received(self, response: requests.Response) -> ErrorResolution:
+        try:
+            body = self._receive(response)
+            if not self._is_believed(body):
+                body.reject()
+                return self._doubted(body.latest)
+        except BrokenBodyError as error:
+            return self._failed(Trouble.LOST, f"the answer broke off ({error})")
+        except UnusableBodyError as error:
+            raise self._system_error(f"cannot be read: {masked(str(error))}.", masked(str(error))) from error
+        except OSError as error:
+            self._disk_full += 1
+            if self._give_up is not None or self._disk_full >= DISK_TRIES:
+                raise disk_error(self._table, error) from error
+            if self._on_disk_full is not None:  # downloads of other tables may fill it for the moment
+                self._on_disk_full()
+            return self._retry("no room on disk")
+        self._begin()
+        if self._refusals is not None:
+            self._refusals.allowed(str(response.url), self._table)
+        response.raw = body
+        return ErrorResolution(ResponseAction.SUCCESS)
+
+    def _is_believed(self, body: Spool) -> bool:
+        """Whether ``body`` is all there is: its transport proves it, or it came often enough."""
+        ending = body.latest
+        if not ending.is_doubtful:
+            return True
+        if self._expects_object:
+            if not body.is_object():
+                body.reject()
+                raise BrokenBodyError("the JSON object is cut")
+            return True
+        believed = self._readings.believe(ending, body.digest())
+        if believed and not ending.is_framed and self._on_unframed is not None:
+            self._on_unframed()
+        return believed
+
+    def _doubted(self, ending: Ending) -> ErrorResolution:
+        """What to do about a body that is not believed yet; that it came does not count as a failure."""
+        readings = self._readings
+        if ending.is_cut:
+            if readings.differ:
+                return self._failed(Trouble.LOST, "the answer broke off (the last line is cut)")
+            return self._retry("the last line is cut, or no JSON")
+        if ending.is_proven:
+            return self._retry("a line is no JSON")
+        if readings.count >= MAX_READINGS:
+            raise self._transient_error(
+                f"was answered {readings.count} times, and no two answers in a row were the same, although nothing "
+                "else shows whether one is whole: they came without a length, chunked encoding or compression. A proxy "
+                "on the way probably takes these away: let the connector's requests pass it unchanged.",
+                "answers without an end that disagree",
+            )
+        return self._retry("nothing shows whether the answer is whole")
+
+    def _refused(self, response: requests.Response) -> ErrorResolution:
+        status = response.status_code
+        if status == requests.codes.too_many_requests:
+            response.close()
+            return self._limit_met(response)
+        if requests.codes.multiple_choices <= status < requests.codes.bad_request:
+            response.close()
+            raise self._system_error(
+                f"was answered with a redirect (HTTP {status}), which is not followed, so that the API key stays "
+                "with Iterable. Check the data center (region), and any proxy on the way.",
+                "redirect refused",
+            )
+        answer = ErrorResponse(response)
+        self._require_endpoint(answer)
+        if status in {requests.codes.unauthorized, requests.codes.forbidden} and status not in self._rejects:
+            return self._key_met_refusal(answer)
+        if status in self._rejects and (status != requests.codes.server_error or answer.code == "GenericError"):
+            self._rejected += 1
+            if self._rejected >= self._rejects[status]:
+                self._begin()
+                raise Rejected(answer)
+            return self._retry(f"Iterable answered {answer}")
+        if is_busy(status):
+            tries = SERVER_TRIES if self._tries > 1 else 1
+            return self._failed(Trouble.SERVER, f"Iterable answered {answer}", answer.detail, tries=tries)
+        raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
+
+    def _require_endpoint(self, answer: ErrorResponse) -> None:
+        if answer.is_of_no_endpoint:
+            raise missing_endpoint_error(self._table, answer.endpoint, self._data_center)
+
+    def _key_met_refusal(self, answer: ErrorResponse) -> ErrorResolution:
+        """What to do about a 401 or 403: send the request again for two minutes, if the key was accepted before."""
+        refusals = self._refusals
+        if refusals is None:
+            raise permission_error(self._table, answer)
+        is_key_refused = refusals.is_key_refused()
+        self._key_refused = self._key_refused and is_key_refused
+        checks = self._denied
+        if refusals.of_key:
+            raise refused_key_error(self._table, refusals.of_key)
+        is_doubtful = refusals.is_doubtful(answer.endpoint, self._table, is_key_refused=is_key_refused)
+        if is_doubtful and checks < len(CHECK_WAITS):
+            self._denied += 1
+            return self._retry(f"Iterable answered {answer}, although the key was accepted before", CHECK_WAITS[checks])
+        if self._key_refused and refusals.is_final(checks):
+            refusals.believe_key_refused(answer)
+            raise refused_key_error(self._table, refusals.of_key)
+        refusals.believe_denied(answer.endpoint, self._table)
+        raise permission_error(self._table, answer)
+
+    def _unanswered(self, error: Exception | None) -> ErrorResolution:
+        if isinstance(error, requests.exceptions.SSLError):
+            return self._failed(Trouble.UNREACHABLE, "no secure connection could be made (TLS)")
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return self._failed(Trouble.UNREACHABLE, "no connection could be made in time")
+        if isinstance(error, requests.exceptions.ReadTimeout):
+            return self._failed(Trouble.SILENCE, "nothing came for too long")
+        if isinstance(error, requests.exceptions.ConnectionError):
+            # A connection that was made and then lost says ConnectionError too.
+            if any(sign in str(error) for sign in ("Connection aborted", "RemoteDisconnected", "reset by peer")):
+                return self._failed(Trouble.LOST, "the connection was lost")
+            return self._failed(Trouble.UNREACHABLE, "no connection could be made")
+        raise self._system_error("could not be asked for. Report this with the log of the sync.", type(error).__name__)
+
+    def _failed(self, kind: Trouble, trouble: str, detail: str = "", *, tries: int | None = None) -> ErrorResolution:
+        if self._patience is None:
+            self._patience = Patience(self._seconds_of_patience(), self._outage)
+        patience = self._patience
+        patience.met(kind)
+        if self._give_up is not None and patience.seconds == NO_PATIENCE:
+            raise self._give_up(trouble)
+        if not kind.may_be_too_much:
+            self._broken = 0
+        elif self._give_up is not None:
+            if self._is_down is not None and self._is_down():  # less would fail as well
+                trouble = f"{trouble}, as the simplest request does"
+            else:
+                self._broken += 1
+            if self._broken >= (tries or self._tries):
+                raise self._give_up(trouble)
+        if patience.is_exhausted:
+            raise self._transient_error(
+                f"failed {patience.tries} times in {_minutes(patience.elapsed)}; the last time {trouble}. "
+                "Iterable or the network on the way may be down. If another try ends at the same place, report that to "
+                "Iterable's support.",
+                detail or trouble,
+            )
+        return self._retry(trouble)
+
+    def _seconds_of_patience(self) -> float:
+        return self._patience_of if isinstance(self._patience_of, int | float) else self._patience_of()
+
+    def _retry(self, trouble: str, wait: float | None = None) -> ErrorResolution:
+        """Send the request again after ``wait`` seconds, by default 1, 2, 4 ... 60."""
+        if wait is None:
+            wait = min(2.0 ** min(self._retries, 6), LONGEST_WAIT)
+            self._retries += 1
+        if self._patience is not None:
+            self._patience.waited(wait)
+        self._wait = wait
+        logger.info("%s: requesting %s again in %.0f s: %s.", self._table, self._subject, wait, trouble)
+        return self._resolution(trouble)
+
+    def _resolution(self, trouble: str) -> ErrorResolution:
+        return ErrorResolution(
+            ResponseAction.RETRY, FailureType.transient_error, f"{self._table}: {self._subject}: {trouble}"
+        )
+
+    def _limit_met(self, response: requests.Response) -> ErrorResolution:
+        asked = retry_after(response)
+        wait = self._rate_limit_wait(asked)
+        if self._waited + wait > self._limit_patience:
+            limit = f"Iterable asks to wait {asked:.0f} s more" if asked == wait else "the limit stays in use"
+            raise self._transient_error(
+                f"met Iterable's rate limit (HTTP 429): {self._waited:.0f} s were waited for and {limit}. "
+                "Other programs use this project's limit: let them pause, or sync at another time.",
+                "rate limit exceeded",
+            )
+        self._limited += 1
+        self._waited += wait
+        self._wait = wait
+        if wait > NOTABLE_WAIT:
+            logger.info(
+                "%s: waiting %.0f s for %s: Iterable answered HTTP 429, another program uses the limit "
+                "(%.0f of at most %.0f s).",
+                self._table, wait, self._subject, self._waited, self._limit_patience,
+            )  # fmt: skip
+        return self._resolution("rate limit in use")
+
+    def _rate_limit_wait(self, asked: float | None) -> float:
+        """The seconds that were asked for; a request that is refused again waits longer, whatever was asked."""
+        waits = RATE_LIMIT_WAITS
+        if asked is None:
+            return waits[min(self._limited, len(waits) - 1)]
+        return max(asked, 1.0 if self._limited == 0 else waits[min(self._limited, len(waits)) - 1])
+
+    def _system_error(self, trouble: str, detail: str) -> AirbyteTracedException:
+        return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.system_error)
+
+    def _transient_error(self, trouble: str, detail: str) -> AirbyteTracedException:
+        return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.transient_error)
+
+
+def _minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
