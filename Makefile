@@ -72,10 +72,10 @@ contract: $(INSTALLED) ## tell what a newer Swagger of Iterable's changes, and k
 	@$(BIN)/python -m scripts.contract $(SWAGGER)
 
 bench: $(INSTALLED) ## measure speed and memory beside the published connectors (ten minutes)
-	@$(BIN)/python -m benchmarks --write $(BENCH_ARGS)
+	@$(BIN)/python -m tools.benchmarks --write $(BENCH_ARGS)
 
 soak: $(INSTALLED) ## break the connector at random for twenty minutes, and compare every row
-	@$(BIN)/python -m integration_tests.soak --write $(SOAK_ARGS)
+	@$(BIN)/python -m tools.soak --write $(SOAK_ARGS)
 
 fix: $(INSTALLED) ## mend lint and formatting
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ import pytest
 
 from integration_tests.all_tables import TABLES
 from integration_tests.expected import EVENT_TABLES, TRUTH_OF, assert_exact, expected
-from integration_tests.replica import MODES, Replica, Tally
+from integration_tests.model.replica import MODES, Replica, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sync import NOW, START, catalog_here, environment, sync
 

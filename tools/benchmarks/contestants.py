@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from benchmarks.server import FEWER_LISTS
+from tools.benchmarks.server import FEWER_LISTS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WINDOW_IN_DAYS = 30
 INSTALL_SECONDS = 600
 
@@ -200,7 +200,7 @@ class Bare(Ours):
 
     def command(self, config: Path, catalog: Path) -> Sequence[str]:
         """The module."""
-        return [sys.executable, "-m", "benchmarks.bare", "--config", str(config), "--catalog", str(catalog)]
+        return [sys.executable, "-m", "tools.benchmarks.bare", "--config", str(config), "--catalog", str(catalog)]
 
     def spec(self) -> Sequence[str] | None:
         """It has no form."""

@@ -20,7 +20,7 @@ WAITS = re.compile(r"'acquire' of '_thread|built-in method time.sleep")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `main.py` under the profiler and keep what it tells, for each thread and for all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.profiling", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.profiling", description=main.__doc__)
     parser.add_argument("--stats", type=Path, required=True, help="where the numbers go")
     parser.add_argument("program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)

@@ -17,9 +17,9 @@ from typing import Any
 import requests
 from rich.console import Console
 
-from benchmarks import authority, checks, profiling
-from benchmarks.bare import DATA_TYPES
-from benchmarks.contestants import (
+from tools.benchmarks import authority, checks, profiling
+from tools.benchmarks.bare import DATA_TYPES
+from tools.benchmarks.contestants import (
     ROOT,
     Bare,
     Contestant,
@@ -30,10 +30,10 @@ from benchmarks.contestants import (
     PublishedTap,
     environment,
 )
-from benchmarks.data import DAYS, FIRST_DAY, LISTS, Sizes, sent_fields
-from benchmarks.measure import Run, measured
-from benchmarks.report import Copies, Report, Start, Waiting
-from benchmarks.server import HOST
+from tools.benchmarks.data import DAYS, FIRST_DAY, LISTS, Sizes, sent_fields
+from tools.benchmarks.measure import Run, measured
+from tools.benchmarks.report import Copies, Report, Start, Waiting
+from tools.benchmarks.server import HOST
 
 PARTS = ("rows", "waiting", "curve", "long")
 TABLES = ("email_send", "users", "list_users")
@@ -78,7 +78,15 @@ def serving(scratch: Path, seed: int, sizes: Sizes, *more: str) -> Iterator[Serv
     """Run a server as a process of its own."""
     bundle, chain = authority.issue(scratch / "authority", HOST)
     counts = [str(rows) for rows in (sizes.events, sizes.users, sizes.members)]
-    command = [sys.executable, "-m", "benchmarks.server", "--folder", str(scratch / "data"), "--chain", str(chain)]
+    command = [
+        sys.executable,
+        "-m",
+        "tools.benchmarks.server",
+        "--folder",
+        str(scratch / "data"),
+        "--chain",
+        str(chain),
+    ]
     with subprocess.Popen(
         [*command, "--seed", str(seed), "--sizes", *counts, *more],
         cwd=ROOT,
@@ -211,7 +219,7 @@ class Benchmark:
         return self.scratch / contestant.slug / "out.jsonl"
 
     def _curve(self) -> None:
-        from benchmarks import picture  # noqa: PLC0415 - matplotlib is not needed for the rest
+        from tools.benchmarks import picture  # noqa: PLC0415 - matplotlib is not needed for the rest
 
         runs = {}
         for contestant in self.contestants:
@@ -276,7 +284,7 @@ class Benchmark:
         job, _ = self._job(contestant, table)
         stats = self.scratch / f"profile-{table}.pstats"
         program, *arguments = list(contestant.copies(job))[1:]
-        command = [sys.executable, "-m", "benchmarks.profiling", "--stats", str(stats), program, *arguments]
+        command = [sys.executable, "-m", "tools.benchmarks.profiling", "--stats", str(stats), program, *arguments]
         run = self._measure(contestant, command)
         self._out(contestant).unlink()
         if run.code or not stats.exists():
@@ -298,7 +306,7 @@ def _megabytes(size: float) -> str:
 def parser() -> argparse.ArgumentParser:
     """What the command line takes."""
     made = argparse.ArgumentParser(
-        prog="python -m benchmarks",
+        prog="python -m tools.benchmarks",
         description="Measure this connector beside the published connector, the published tap and a bare loop.",
         epilog="All traffic stays on the loopback interface; everything made lies in the scratch folder.",
     )

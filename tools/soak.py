@@ -4,8 +4,6 @@ Three things run side by side: the model of test_model.py, chains of processes t
 points, and the stress of the look-ahead. Each failure is told with its seed; `--seed` begins with a given one.
 """
 
-# ruff: noqa: T201 - it talks to a person
-
 import argparse
 import logging
 import multiprocessing
@@ -34,12 +32,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from integration_tests.all_tables import TABLES
-from integration_tests.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
-from integration_tests.breakage import endpoints_of, may_fail, name_of
 from integration_tests.expected import EVENT_TABLES, TRUTH_OF
-from integration_tests.machine import CHANGES, OTHERS, Model, change
+from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
+from integration_tests.model.breakage import endpoints_of, may_fail, name_of
+from integration_tests.model.machine import CHANGES, OTHERS, Model, change
+from integration_tests.model.replica import MODES, Replica, Sign, Tally
 from integration_tests.processes import Reading
-from integration_tests.replica import MODES, Replica, Sign, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sync import NOW, ROOT, START, environment
 from unit_tests.test_prefetcher_stress import try_one

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from benchmarks.data import DAYS, FIELDS, FIRST_DAY, GZIP_HEADER, Data, Piece, Sizes, trailer
+from tools.benchmarks.data import DAYS, FIELDS, FIRST_DAY, GZIP_HEADER, Data, Piece, Sizes, trailer
 
 HOST = "api.iterable.com"
 CHUNK = 1 << 14
@@ -221,7 +221,7 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until standard input ends or SIGTERM comes; print the port first."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.server", description=main.__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the data lie")
     parser.add_argument("--chain", type=Path, required=True, help="certificate and key, PEM")
     parser.add_argument("--seed", type=int, default=1)

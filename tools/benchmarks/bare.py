@@ -118,7 +118,7 @@ def list_users(session: requests.Session, fit: Columns) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Copy the tables of a catalog to standard output."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bare", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.bare", description=main.__doc__)
     parser.add_argument("--config", type=Path, required=True, help="settings, as the connector's")
     parser.add_argument("--catalog", type=Path, required=True, help="configured catalog, as the connector's")
     options = parser.parse_args(arguments)

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.measure import Sample
+from tools.benchmarks.measure import Sample
 
 COLOURS = {
     "this connector": "#0b6e4f",

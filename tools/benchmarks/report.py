@@ -14,9 +14,9 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.checks import Delivery
-from benchmarks.contestants import ROOT
-from benchmarks.measure import Run
+from tools.benchmarks.checks import Delivery
+from tools.benchmarks.contestants import ROOT
+from tools.benchmarks.measure import Run
 
 MEGABYTE = 1 << 20
 MICRO = 1e6

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 READ = 1 << 20
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -67,7 +67,7 @@ def measured(
     """
     result = out.with_suffix(".run.json")
     sampled = [] if every is None else ["--every", str(every)]
-    call = [sys.executable, "-m", "benchmarks.measure", "--out", str(out), "--result", str(result)]
+    call = [sys.executable, "-m", "tools.benchmarks.measure", "--out", str(out), "--result", str(result)]
     subprocess.run(
         [*call, "--limit", str(limit), *sampled, "--", *command], cwd=ROOT, env=dict(environment), check=True
     )
@@ -77,7 +77,7 @@ def measured(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and write what it took as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.measure", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks.measure", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--result", type=Path, required=True)
     parser.add_argument("--limit", type=float, required=True)

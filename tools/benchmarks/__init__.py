@@ -1,4 +1,4 @@
 """How fast the connector is: measured beside the published connectors and beside a bare loop.
 
-`python -m benchmarks --help` tells what can be measured; `make bench` measures it all.
+`python -m tools.benchmarks --help` tells what can be measured; `make bench` measures it all.
 """

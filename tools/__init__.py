@@ -1,0 +1,1 @@
+"""Programs for those who maintain the connector: what `make` runs besides the tests."""
