@@ -38,7 +38,7 @@ test: lint ## check lint, format and types, run the tests
 lint: $(INSTALLED) lint-github ## check lint, format and types alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy source_iterable scripts
+	$(BIN)/mypy source_iterable tools
 
 # The schemas come with check-jsonschema, and zizmor asks nothing of the network either.
 lint-github: $(INSTALLED)
@@ -62,14 +62,14 @@ test-official-client: ## let Iterable's own client read the sandbox (Node.js 20 
 	fi
 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
-	@$(BIN)/python -m integration_tests.demo
+	@$(BIN)/python -m tools.demo
 
 docs: $(INSTALLED) ## make the tables, columns and pictures of the documentation from the code
-	@$(BIN)/python -m docs.tools.tables
-	@$(BIN)/python -m docs.tools.form
+	@$(BIN)/python -m tools.docs.tables
+	@$(BIN)/python -m tools.docs.form
 
 contract: $(INSTALLED) ## tell what a newer Swagger of Iterable's changes, and keep its names and types: SWAGGER=api-docs.json
-	@$(BIN)/python -m scripts.contract $(SWAGGER)
+	@$(BIN)/python -m tools.contract $(SWAGGER)
 
 bench: $(INSTALLED) ## measure speed and memory beside the published connectors (ten minutes)
 	@$(BIN)/python -m tools.benchmarks --write $(BENCH_ARGS)
@@ -89,7 +89,7 @@ smoke: dist ## install the wheel for SMOKE_PYTHON, and read a make-believe proje
 	$(SMOKE_PYTHON) -m venv --clear .venv-smoke
 	.venv-smoke/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement requirements.lock
 	.venv-smoke/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps dist/*.whl
-	$(BIN)/python -m integration_tests.smoke .venv-smoke/bin/source-iterable
+	$(BIN)/python -m tools.smoke .venv-smoke/bin/source-iterable
 
 test-image: $(INSTALLED) ## build the image and try it (needs a Docker engine)
 	$(BIN)/pytest -m image_tests integration_tests/test_image.py $(PYTEST_ARGS)
@@ -98,7 +98,7 @@ image: ## build the connector's image with Docker
 	$(DOCKER) build --tag $(IMAGE) .
 
 release-check: $(INSTALLED) ## whether versions, dates and lock files agree; TAG=v1.2.3 with a tag too
-	@$(BIN)/python -m scripts.release_check $${TAG:+--tag "$$TAG"}
+	@$(BIN)/python -m tools.release_check $${TAG:+--tag "$$TAG"}
 
 lock: $(INSTALLED) ## make the lock files fit pyproject.toml, keeping versions where that is possible
 	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml

@@ -1,6 +1,6 @@
 """Iterable's definitions, from contract.json, as JSON schemas; and where an answer does not fit them.
 
-`python -m scripts.contract` writes the file. Swagger 2.0 writes definitions in JSON Schema, draft 4, so jsonschema
+`python -m tools.contract` writes the file. Swagger 2.0 writes definitions in JSON Schema, draft 4, so jsonschema
 validates with them as they are. Here each part is marked with its name (`CampaignDetails.labels[]`), and properties
 that a definition does not name are not allowed.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonschema import Draft4Validator
 
-from scripts.contract import load
+from tools.contract import load
 
 CONTRACT = load()
 ENDPOINTS: dict[str, dict[str, Any]] = CONTRACT["endpoints"]

@@ -20,10 +20,10 @@ from jsonschema import Draft7Validator, FormatChecker
 from jsonschema.validators import extend
 
 from integration_tests.all_tables import CURSORS, DAILY, INCREMENTAL, KEYS, LOOKBACKS, TABLES, WHOLE
-from integration_tests.documents import documents
 from integration_tests.expected import ALL_EXPORTS, TRUTH_OF, assert_exact, rfc3339
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sync import NOW, ROOT, START, Output, configured, environment, run, settings
+from tools.acceptance_files import documents
 
 HERE = Path(__file__).parent
 DAYS = 10
@@ -170,7 +170,7 @@ def test_given_a_project_when_discovered_then_all_tables_in_order(catalog: Catal
 def test_given_a_project_when_discovered_then_the_documents_of_the_tests_hold_all_its_tables(catalog: Catalog) -> None:
     written = {name: (HERE / name).read_text("utf-8") for name in documents(catalog)}
 
-    assert written == documents(catalog), "write them with: python -m integration_tests.documents"
+    assert written == documents(catalog), "write them with: python -m tools.acceptance_files"
     assert [one["stream"]["name"] for one in document("configured_catalog.json")["streams"]] == list(TABLES)
     assert tuple(abnormal_states()) == INCREMENTAL
 

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from docs.example import answers
-from docs.example.plots import PICTURES, draw
-from integration_tests.demo import Database
 from integration_tests.expected import TRUTH_OF, event_id
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sync import NOW, START, catalog_here, configured, environment, read_here
+from tools.demo import Database
+from tools.example import answers
+from tools.example.plots import PICTURES, draw
 
 TABLES = (
     "campaigns", "channels", "lists", "message_types",

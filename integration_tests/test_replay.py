@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from integration_tests.replay import Outcome, Recording, compare
-from integration_tests.replay.invent import invent, remains, shape_of, text_of
 from integration_tests.replay.outcomes import outcomes
+from tools.invent import invent, remains, shape_of, text_of
 
 HERE = Path(__file__).parent / "replay"
 PROJECTS = ("project_2017", "project_2023")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.contract import CONTRACT, READ, contract_of, differences, dumped, load, main
+from tools.contract import CONTRACT, READ, contract_of, differences, dumped, load, main
 
 SWAGGER: dict[str, Any] = {
     "swagger": "2.0",

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from docs.tools import tables
 from source_iterable import columns
 from source_iterable.streams import STREAMS
+from tools.docs import tables
 from unit_tests.test_readme import PACKAGE, ROOT
 
 PICTURE = ROOT / "docs" / "journey.svg"

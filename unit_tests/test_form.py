@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from docs.tools import form
+from tools.docs import form
 
 SPEC = form.specification()
 LONGEST_FIRST_SENTENCE = 90

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release_check import ROOT, changelog_problems, lock_problems, main, problems, version_problems
+from tools.release_check import ROOT, changelog_problems, lock_problems, main, problems, version_problems
 
 FILES = {
     "pyproject.toml": """\

@@ -1,4 +1,4 @@
-"""Make test data of a recording: ``python -m integration_tests.replay.invent RECORDED OUT``.
+"""Make test data of a recording: ``python -m tools.invent RECORDED OUT``.
 
 Names of Iterable's fields, types, notations, lengths, nulls, what is missing and which values are the same stay. Every
 value is another one, and so is the name of a field that a project chose. Of events that have the same names and types
@@ -316,7 +316,7 @@ def _compact(value: Any) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the test data, unless something of the recording remains; gives the exit code."""
-    made = argparse.ArgumentParser(prog="python -m integration_tests.replay.invent", description=__doc__)
+    made = argparse.ArgumentParser(prog="python -m tools.invent", description=__doc__)
     made.add_argument("recorded", type=Path)
     made.add_argument("out", type=Path)
     given = made.parse_args(arguments)

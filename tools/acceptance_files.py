@@ -1,4 +1,4 @@
-"""Writes the catalog and the state that acceptance-test-config.yml names: ``python -m integration_tests.documents``.
+"""Writes the catalog and the state that acceptance-test-config.yml names: ``python -m tools.acceptance_files``.
 
 They hold every table that `discover` shows, one a line.
 """
@@ -14,7 +14,7 @@ from integration_tests.all_tables import LOOKBACKS
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sync import discover
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent.parent / "integration_tests"
 FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
 KEPT = {"campaigns": {"campaignStates": {"Running": [2220236]}}}
 """What the states of some tables keep besides moments."""
@@ -67,7 +67,7 @@ def main() -> int:
     with Sandbox(size=Size.smallest()) as sandbox:
         catalog = discover(sandbox)
     for name, text in documents(catalog).items():
-        (HERE / name).write_text(text, "utf-8")
+        (FOLDER / name).write_text(text, "utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Pictures of some answers: `python -m docs.example.plots DATABASE FOLDER`."""
+"""Pictures of some answers: `python -m tools.example.plots DATABASE FOLDER`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from docs.example.answers import answer
+from tools.example.answers import answer
 
 DARK, LIGHT, WARM = "#0b6e4f", "#9fd3c1", "#c8553d"
 MOST_CAMPAIGNS = 12

@@ -27,9 +27,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from docs.example.answers import QUERIES
-from docs.example.plots import draw
 from integration_tests.sandbox import Sandbox, Size
+from tools.example.answers import QUERIES
+from tools.example.plots import draw
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = ROOT / "demo" / "iterable.duckdb"

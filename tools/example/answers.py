@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "example"
 QUERIES = {path.stem: path for path in sorted(FOLDER.glob("*.sql"))}
 
 

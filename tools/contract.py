@@ -1,6 +1,6 @@
 """What Iterable's Swagger says about the endpoints that this connector reads, as a compact file of names and types.
 
-``python -m scripts.contract api-docs.json`` prints what this Swagger adds to integration_tests/contract.json, what it
+``python -m tools.contract api-docs.json`` prints what this Swagger adds to integration_tests/contract.json, what it
 changes and what it removes, and writes the file. `integration_tests/test_contract.py` then names what the sandbox and
 the streams make of it. ``--dry-run`` writes nothing.
 """
@@ -188,7 +188,7 @@ def load(path: Path = CONTRACT) -> Json:
 
 def main(arguments: Sequence[str] | None = None, path: Path = CONTRACT) -> int:
     """Print what a Swagger changes, and write the file; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.contract", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.contract", description=__doc__.partition("\n")[0])
     parser.add_argument("swagger", type=Path, help="Iterable's api-docs.json, Swagger 2.0")
     parser.add_argument("--dry-run", action="store_true", help="print what it changes, and write nothing")
     given = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """Whether the tree can be released: its files agree on versions and dates, and the lock files fit pyproject.toml.
 
-``python -m scripts.release_check [--tag v1.2.3]`` names every disagreement and ends with exit code 1 if there is one.
+``python -m tools.release_check [--tag v1.2.3]`` names every disagreement and ends with exit code 1 if there is one.
 It asks nothing of the network: a lock file fits if it holds every package that pyproject.toml asks for, in a version
 within its range.
 """
@@ -174,7 +174,7 @@ def first(pattern: str, text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Tell what disagrees; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.release_check", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.release_check", description=__doc__)
     parser.add_argument("--tag", help="the tag that is to be released, such as v1.2.3")
     tag = parser.parse_args(arguments).tag
     found = problems(root, tag)

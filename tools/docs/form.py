@@ -1,6 +1,6 @@
 """The settings form as a person sees it, drawn from spec.json: a page of its own, and a picture of it.
 
-`python -m docs.tools.form` writes docs/form.png. It needs Chromium; the picture carries a digest of the page that it
+`python -m tools.docs.form` writes docs/form.png. It needs Chromium; the picture carries a digest of the page that it
 was taken of, by which a test knows an outdated one.
 """
 

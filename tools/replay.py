@@ -12,7 +12,7 @@ from integration_tests.replay.recording import Recording
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each stream; gives 1 if anything was lost, invented, or is without its key."""
-    made = argparse.ArgumentParser(prog="python -m integration_tests.replay", description=__doc__)
+    made = argparse.ArgumentParser(prog="python -m tools.replay", description=__doc__)
     made.add_argument("recording", type=Path, help="a file as README.md describes it")
     made.add_argument("--export-method", choices=("direct", "jobs"), default="direct")
     given = made.parse_args(arguments)

@@ -1,1 +1,0 @@
-"""The documentation, and what makes parts of it from the code."""

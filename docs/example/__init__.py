@@ -1,1 +1,0 @@
-"""Questions that marketing teams ask, as SQL on a replicated project, and pictures of the answers."""
