@@ -16,7 +16,7 @@ from airbyte_cdk.utils import docker
 from pyrate_limiter.abstracts import BucketFactory
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import NOW, START, environment
+from integration_tests.support.sync import NOW, START, environment
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]
 

@@ -13,7 +13,7 @@ import pytest
 
 from client_tests.postgres import Postgres, find_binaries
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import NOW, START, environment, settings
+from integration_tests.support.sync import NOW, START, environment, settings
 
 CONNECTOR = Path(sys.executable).with_name("source-iterable")
 _FOLDER = tempfile.TemporaryDirectory(prefix="pyairbyte-")

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import psycopg
 
-from integration_tests.processes import until
+from integration_tests.support.processes import until
 
 READY = "database system is ready to accept connections"
 UNPRIVILEGED = ("postgres", "nobody")

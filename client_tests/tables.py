@@ -10,9 +10,9 @@ from typing import Any
 import airbyte as ab
 from airbyte.caches import CacheBase
 
-from integration_tests import expected_listings
-from integration_tests.expected import ALL_EXPORTS, CURSORS, TRUTH_OF, assert_exact, expected
 from integration_tests.sandbox import Sandbox
+from integration_tests.support import expected_listings
+from integration_tests.support.expected import ALL_EXPORTS, CURSORS, TRUTH_OF, assert_exact, expected
 
 NINE_DECIMALS = Decimal("1e-9")
 """PyAirbyte declares numbers as DECIMAL(38, 9)."""

@@ -11,8 +11,8 @@ from airbyte.caches import CacheBase
 from client_tests.conftest import Connect
 from client_tests.page import examples
 from client_tests.tables import BEGIN_ANEW, CURSOR_OF, EVERY, assert_holds, columns
-from integration_tests.expected import ALL_EXPORTS, DOCUMENTED, TRUTH_OF
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.expected import ALL_EXPORTS, DOCUMENTED, TRUTH_OF
 
 CUSTOM = {
     "address_zip": "VARCHAR",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import NOW, START, environment
+from integration_tests.support.sync import NOW, START, environment
 
 
 @pytest.fixture

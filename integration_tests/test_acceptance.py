@@ -19,10 +19,10 @@ import yaml
 from jsonschema import Draft7Validator, FormatChecker
 from jsonschema.validators import extend
 
-from integration_tests.all_tables import CURSORS, DAILY, INCREMENTAL, KEYS, LOOKBACKS, TABLES, WHOLE
-from integration_tests.expected import ALL_EXPORTS, TRUTH_OF, assert_exact, rfc3339
 from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sync import NOW, ROOT, START, Output, configured, environment, run, settings
+from integration_tests.support.all_tables import CURSORS, DAILY, INCREMENTAL, KEYS, LOOKBACKS, TABLES, WHOLE
+from integration_tests.support.expected import ALL_EXPORTS, TRUTH_OF, assert_exact, rfc3339
+from integration_tests.support.sync import NOW, ROOT, START, Output, configured, environment, run, settings
 from tools.acceptance_files import documents
 
 HERE = Path(__file__).parent

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import (
+from integration_tests.sandbox import Sandbox, Size
+from integration_tests.support.expected import (
     ALL_EXPORTS,
     CURSORS,
     EVENT_TABLES,
@@ -17,8 +18,7 @@ from integration_tests.expected import (
     expected,
     merged,
 )
-from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sync import NOW, START, Output, catalog_here, configured, environment, read_here
+from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
 
 MORE = 16  # rows of every shape
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import Output, State
-from integration_tests.sync import sync as sync_tables
+from integration_tests.support.sync import Output, State
+from integration_tests.support.sync import sync as sync_tables
 from integration_tests.test_listings import EVER, failure, remarks, running_with, sync
 
 TABLE = "campaigns"

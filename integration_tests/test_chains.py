@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from integration_tests.all_tables import TABLES
-from integration_tests.expected import EVENT_TABLES, TRUTH_OF, assert_exact, expected
 from integration_tests.model.replica import MODES, Replica, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import NOW, START, catalog_here, environment, sync
+from integration_tests.support.all_tables import TABLES
+from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF, assert_exact, expected
+from integration_tests.support.sync import NOW, START, catalog_here, environment, sync
 
 SYNCS = 10
 

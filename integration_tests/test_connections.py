@@ -10,7 +10,7 @@ import urllib3
 import yaml
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import ROOT, settings, sync
+from integration_tests.support.sync import ROOT, settings, sync
 from source_iterable.api import CONNECTIONS, Api
 from source_iterable.config import Config
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, Type
 
-from integration_tests.expected import assert_exact
-from integration_tests.processes import Reading
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import catalog_here, configured, environment, settings
-from integration_tests.sync import sync as sync_tables
+from integration_tests.support.expected import assert_exact
+from integration_tests.support.processes import Reading
+from integration_tests.support.sync import catalog_here, configured, environment, settings
+from integration_tests.support.sync import sync as sync_tables
 from integration_tests.test_listings import EVER, asked, failure, running_with, sync, truth
 from source_iterable import SourceIterable
 from source_iterable.streams import details

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from integration_tests.expected import TABLES, TRUTH_OF, assert_exact, expected
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import Output, catalog_here, configured, read_here, sync
+from integration_tests.support.expected import TABLES, TRUTH_OF, assert_exact, expected
+from integration_tests.support.sync import Output, catalog_here, configured, read_here, sync
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"

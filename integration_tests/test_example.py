@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from integration_tests.expected import TRUTH_OF, event_id
 from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sync import NOW, START, catalog_here, configured, environment, read_here
+from integration_tests.support.expected import TRUTH_OF, event_id
+from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here
 from tools.demo import Database
 from tools.example import answers
 from tools.example.plots import PICTURES, draw

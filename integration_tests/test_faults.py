@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import EVENTS, EXPORTS, KEYS, TABLES, TRUTH_OF, assert_exact, expected, merged
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import (
+from integration_tests.support.expected import EVENTS, EXPORTS, KEYS, TABLES, TRUTH_OF, assert_exact, expected, merged
+from integration_tests.support.sync import (
     NOW,
     START,
     Output,

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from integration_tests.all_tables import TABLES
-from integration_tests.expected import assert_exact
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import NOW, ROOT, START, Output, configured, discover, environment, run, settings
+from integration_tests.support.all_tables import TABLES
+from integration_tests.support.expected import assert_exact
+from integration_tests.support.sync import NOW, ROOT, START, Output, configured, discover, environment, run, settings
 
 pytestmark = pytest.mark.image_tests
 

@@ -11,10 +11,20 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import EXPORTS, TRUTH_OF, assert_exact, canonical, expected, merged
-from integration_tests.processes import Reading, until
 from integration_tests.sandbox import Fault, Job, Request, Sandbox, Size
-from integration_tests.sync import NOW, START, Output, State, catalog_here, configured, environment, read_here, settings
+from integration_tests.support.expected import EXPORTS, TRUTH_OF, assert_exact, canonical, expected, merged
+from integration_tests.support.processes import Reading, until
+from integration_tests.support.sync import (
+    NOW,
+    START,
+    Output,
+    State,
+    catalog_here,
+    configured,
+    environment,
+    read_here,
+    settings,
+)
 from source_iterable import jobs
 from source_iterable.api import Api
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS

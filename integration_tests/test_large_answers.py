@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import Output, sync
+from integration_tests.support.sync import Output, sync
 from source_iterable import body_scan, spool
 
 FORGOTTEN = "users/forgotten"

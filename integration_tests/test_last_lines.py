@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import Output, State, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.sync import Output, State, catalog_here, configured, environment, read_here, sync
 from source_iterable import body_scan
 
 EXPORT = "export/data.json"

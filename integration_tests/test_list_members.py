@@ -12,11 +12,21 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import assert_exact
-from integration_tests.processes import Reading
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import NOW, START, Output, State, catalog_here, configured, environment, read_here, settings
-from integration_tests.sync import sync as sync_here
+from integration_tests.support.expected import assert_exact
+from integration_tests.support.processes import Reading
+from integration_tests.support.sync import (
+    NOW,
+    START,
+    Output,
+    State,
+    catalog_here,
+    configured,
+    environment,
+    read_here,
+    settings,
+)
+from integration_tests.support.sync import sync as sync_here
 from integration_tests.test_faults import failure_of, truth
 from source_iterable import api
 from source_iterable.api import Budget

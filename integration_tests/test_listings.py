@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import Record, Row, assert_exact, canonical, merged
-from integration_tests.expected_listings import CURSORS, FULL, KEYS, TABLES, expected
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import NOW, START, Output, catalog_here, configured, environment, read_here
-from integration_tests.sync import sync as sync_tables
+from integration_tests.support.expected import Record, Row, assert_exact, canonical, merged
+from integration_tests.support.expected_listings import CURSORS, FULL, KEYS, TABLES, expected
+from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
+from integration_tests.support.sync import sync as sync_tables
 from source_iterable import api
 
 FIRST = 2220229

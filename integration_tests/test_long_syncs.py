@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from integration_tests.expected import EXPORTS, TABLES, TRUTH_OF, assert_exact, expected
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.expected import EXPORTS, TABLES, TRUTH_OF, assert_exact, expected
+from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
 from source_iterable.prefetch import prefetcher
 from source_iterable.streams import export
 

@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import TRUTH_OF, assert_exact, expected
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import NOW, START, Output, catalog_here, configured, environment, read_here, settings, sync
+from integration_tests.support.expected import TRUTH_OF, assert_exact, expected
+from integration_tests.support.sync import (
+    NOW,
+    START,
+    Output,
+    catalog_here,
+    configured,
+    environment,
+    read_here,
+    settings,
+    sync,
+)
 from source_iterable import SourceIterable
 
 PAGE = "<!DOCTYPE html>\n<html><head><title>{}</title></head><body><h1>oops</h1></body></html>\n"

@@ -12,13 +12,13 @@ from hypothesis import seed as with_seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from integration_tests.all_tables import TABLES
 from integration_tests.model import behaviours, breakage
 from integration_tests.model.machine import Model
 from integration_tests.model.replica import Tally
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.faults import Kind
 from integration_tests.sandbox.options import Options
+from integration_tests.support.all_tables import TABLES
 
 SEEDS = range(8)
 EXAMPLES = 5

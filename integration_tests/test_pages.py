@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import assert_exact
-from integration_tests.expected_listings import KEYS
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.options import NEXT_PAGES
-from integration_tests.sync import Output
-from integration_tests.sync import sync as sync_tables
+from integration_tests.support.expected import assert_exact
+from integration_tests.support.expected_listings import KEYS
+from integration_tests.support.sync import Output
+from integration_tests.support.sync import sync as sync_tables
 from integration_tests.test_listings import EVER, asked, failure, remarks, running_with, sync, without_nulls
 from integration_tests.test_listings import truth as truth_of_listing
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import EXPORTS, TRUTH_OF, assert_exact
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import NOW, START, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.expected import EXPORTS, TRUTH_OF, assert_exact
+from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here, sync
 from integration_tests.test_faults import failure_of, truth, windows
 
 EXPORT = "export/data.json"

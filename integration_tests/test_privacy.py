@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import run, settings, sync
+from integration_tests.support.sync import run, settings, sync
 
 EXPORT = "export/data.json"
 FOR_EVER: dict[str, Any] = {"times": None}

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import (
+from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.support.expected import (
     CURSORS,
     EVENTS,
     EXPORTS,
@@ -22,9 +23,8 @@ from integration_tests.expected import (
     merged,
     rfc3339,
 )
-from integration_tests.processes import Reading, until
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import NOW, START, Output, State, configured, discover, environment, settings
+from integration_tests.support.processes import Reading, until
+from integration_tests.support.sync import NOW, START, Output, State, configured, discover, environment, settings
 
 EXPORT = "export/data.json"
 PROMPTLY = 10.0

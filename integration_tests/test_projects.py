@@ -6,10 +6,19 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import CURSORS, EVENT_TABLES, KEYS, TRUTH_OF, Record, assert_exact, expected, merged
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.sandbox.options import PROJECT_TYPES
-from integration_tests.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.expected import (
+    CURSORS,
+    EVENT_TABLES,
+    KEYS,
+    TRUTH_OF,
+    Record,
+    assert_exact,
+    expected,
+    merged,
+)
+from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
 
 LISTS = "lists/getUsers"
 TABLES = tuple(TRUTH_OF)

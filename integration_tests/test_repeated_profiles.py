@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.options import PROJECT_TYPES
-from integration_tests.sync import NOW, START, Output, environment, sync
+from integration_tests.support.sync import NOW, START, Output, environment, sync
 from source_iterable.streams.repeats import KeySet, Repeats
 from source_iterable.streams.users import Users
 from source_iterable.windows import Window

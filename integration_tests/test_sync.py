@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import (
+from integration_tests.sandbox import Fault, Sandbox
+from integration_tests.support.expected import (
     CURSORS,
     EVENTS,
     EXPORTS,
@@ -19,8 +20,7 @@ from integration_tests.expected import (
     expected,
     merged,
 )
-from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import (
+from integration_tests.support.sync import (
     NOW,
     START,
     Output,

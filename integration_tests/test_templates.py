@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import Output
+from integration_tests.support.sync import Output
 from integration_tests.test_listings import remarks, running_with, sync
 from source_iterable.streams.listings import Templates
 

@@ -3,7 +3,7 @@
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sync import catalog_here, configured, read_here
+from integration_tests.support.sync import catalog_here, configured, read_here
 
 ANSWERS = [
     ("channels", "channels", "[]", "no JSON object"),

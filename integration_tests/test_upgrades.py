@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.expected import CURSORS, DOCUMENTED, KEYS, UnfitError, typed
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import catalog_here, configured, read_here, run, settings
+from integration_tests.support.expected import CURSORS, DOCUMENTED, KEYS, UnfitError, typed
+from integration_tests.support.sync import catalog_here, configured, read_here, run, settings
 
 Catalog = dict[str, Any]
 Properties = dict[str, Any]

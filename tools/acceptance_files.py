@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from integration_tests.all_tables import LOOKBACKS
 from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sync import discover
+from integration_tests.support.all_tables import LOOKBACKS
+from integration_tests.support.sync import discover
 
 FOLDER = Path(__file__).resolve().parent.parent / "integration_tests"
 FUTURE = datetime(2999, 1, 1, tzinfo=UTC)

@@ -31,16 +31,16 @@ from hypothesis import seed as with_seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from integration_tests.all_tables import TABLES
-from integration_tests.expected import EVENT_TABLES, TRUTH_OF
 from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
 from integration_tests.model.breakage import endpoints_of, may_fail, name_of
 from integration_tests.model.machine import CHANGES, OTHERS, Model, change
 from integration_tests.model.replica import MODES, Replica, Sign, Tally
-from integration_tests.processes import Reading
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import NOW, ROOT, START, environment
-from unit_tests.test_prefetcher_stress import try_one
+from integration_tests.support.all_tables import TABLES
+from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF
+from integration_tests.support.processes import Reading
+from integration_tests.support.sync import NOW, ROOT, START, environment
+from unit_tests.prefetcher_stress import try_one
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- soak: begin -->", "<!-- soak: end -->"

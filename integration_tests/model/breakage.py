@@ -5,10 +5,10 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from integration_tests.expected import ALL_EXPORTS
 from integration_tests.sandbox import Fault
 from integration_tests.sandbox.answers import NOT_FOUND
 from integration_tests.sandbox.options import Options
+from integration_tests.support.expected import ALL_EXPORTS
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"

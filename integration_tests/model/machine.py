@@ -13,13 +13,13 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from integration_tests.all_tables import TABLES
-from integration_tests.expected import EVENT_TABLES, TRUTH_OF
 from integration_tests.model import breakage
 from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
 from integration_tests.model.replica import MODES, Replica, Tally
 from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sync import NOW, START, environment
+from integration_tests.support.all_tables import TABLES
+from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF
+from integration_tests.support.sync import NOW, START, environment
 
 SMALL = Size(
     events=18,

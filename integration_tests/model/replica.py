@@ -29,11 +29,11 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
-from integration_tests.all_tables import CURSORS, DAILY, TABLES
-from integration_tests.expected import ALL_EXPORTS, EVENT_TABLES
 from integration_tests.model.truths import NEVER, Row, Truth, Truths, moment
 from integration_tests.sandbox import Sandbox
-from integration_tests.sync import State, catalog_here, configured, environment, settings
+from integration_tests.support.all_tables import CURSORS, DAILY, TABLES
+from integration_tests.support.expected import ALL_EXPORTS, EVENT_TABLES
+from integration_tests.support.sync import State, catalog_here, configured, environment, settings
 from source_iterable import SourceIterable, api, clock, jobs
 
 MODES = {

@@ -7,11 +7,11 @@ from functools import lru_cache
 from json import dumps
 from typing import Any
 
-from integration_tests import expected, expected_listings
-from integration_tests.all_tables import CURSORS, KEYS
-from integration_tests.expected import ALL_EXPORTS, TRUTH_OF, canonical
-from integration_tests.expected_listings import PARTS, joined, parts
 from integration_tests.sandbox import Sandbox
+from integration_tests.support import expected, expected_listings
+from integration_tests.support.all_tables import CURSORS, KEYS
+from integration_tests.support.expected import ALL_EXPORTS, TRUTH_OF, canonical
+from integration_tests.support.expected_listings import PARTS, joined, parts
 
 Record = Mapping[str, Any]
 NEVER = datetime.max.replace(tzinfo=UTC)

@@ -1,9 +1,9 @@
 """A recording on its way through the connector: check, discover and read, each as a process."""
 
-from integration_tests import sync
 from integration_tests.replay.compare import Outcome, compare
 from integration_tests.replay.recording import Recording
 from integration_tests.replay.server import Replay
+from integration_tests.support import sync
 
 
 def outcomes(recording: Recording, *export_methods: str) -> dict[str, list[Outcome]]:

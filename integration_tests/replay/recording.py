@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from integration_tests.expected import ALL_EXPORTS, TRUTH_OF
+from integration_tests.support.expected import ALL_EXPORTS, TRUTH_OF
 
 Row = dict[str, Any]
 

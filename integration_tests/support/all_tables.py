@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from integration_tests import expected, expected_listings
+from integration_tests.support import expected, expected_listings
 
 KEYS = {**expected.KEYS, **expected_listings.KEYS}
 CURSORS = {**expected.CURSORS, **expected_listings.CURSORS}

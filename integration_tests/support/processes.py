@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from integration_tests.sync import ROOT, Output, State
+from integration_tests.support.sync import ROOT, Output, State
 
 PATIENCE = 60.0
 """Seconds within which anything that a test waits for must happen."""

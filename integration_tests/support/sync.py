@@ -20,11 +20,11 @@ from airbyte_cdk.models import (
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import ExpectedOutcome
 
-from integration_tests.expected import TABLES
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.expected import TABLES
 from source_iterable import SourceIterable
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 START, NOW = "2024-01-01T00:00:00Z", "2024-03-10T12:00:00Z"
 
 State = list[dict[str, Any]]

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from integration_tests.expected import Record, Row, record
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.expected import Record, Row, record
 
 KEYS = {
     "campaign_labels": ["campaignId", "label"],
