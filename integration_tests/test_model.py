@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from integration_tests.model import behaviours, breakage
 from integration_tests.model.machine import Model
-from integration_tests.model.replica import Tally
+from integration_tests.model.signs import Tally
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.faults import Kind
 from integration_tests.sandbox.options import Options

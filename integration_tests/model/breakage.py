@@ -54,6 +54,8 @@ KINDS: tuple[dict[str, Any], ...] = (
     *({"kind": "cut", "cut_at": "plain", "times": None, "after_bytes": size} for size in (1000, 3000)),
     {"kind": "reset"},
     {"kind": "reset", "after_bytes": 100},
+    {"kind": "slow", "seconds": 1500.0},
+    {"kind": "slow", "seconds": 4000.0, "after_bytes": 600},
     {"kind": "hang", "seconds": 0.6},
     {"kind": "hang", "seconds": 0.6, "after_bytes": 60},
     *({"kind": "status", "status": status} for status in (500, 502, 503, 504, 429, 400, 401, 403, 404)),
@@ -72,6 +74,25 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"kind": "total", "total": 7},
     *({"kind": f"job_{what}"} for what in ("failed", "cancelled", "restarted", "stuck", "late")),
 )
+OUTAGES: tuple[dict[str, Any], ...] = (
+    *({"kind": "status", "status": status} for status in (503, 500, 502, 504, 408, 423, 401, 403)),
+    {"kind": "status", "status": 200, "body": "<html>a page of some proxy</html>"},
+    {"kind": "reset"},
+    {"kind": "cut", "cut_at": "end"},
+)
+"""What goes wrong for some minutes."""
+OUTAGE_SECONDS = 480.0
+"""What outages may last in all for a sync to come to its end; a stream that resumes bears ten minutes."""
+KEY_SECONDS = 100.0
+"""The same for a key that is refused, which is believed after two minutes."""
+EVERYWHERE = "*"
+OF_A_LIST: tuple[dict[str, Any], ...] = (
+    *({"kind": "status", "status": status} for status in (500, 404, 400, 503)),
+    {"kind": "reset"},
+    {"kind": "cut", "cut_at": "end"},
+    {"kind": "slow", "seconds": 4000.0},
+)
+"""What goes wrong with one list while others come."""
 NOT_DRAWN: Mapping[str, str] = {"long_line": "it is a row like any other that Iterable sends"}
 """Other kinds, and why no example draws them."""
 
@@ -110,11 +131,43 @@ def fault(kind: Mapping[str, Any], endpoint: str, *, times: int | None, nth: int
         how |= {"kind": "status", "status": 504}
     if kind["kind"] == "hang":
         how["times"] = min(times or 2, 2)
+    if kind["kind"] == "slow" and endpoint == EXPORT and "after_bytes" not in kind:
+        how["times"] = min(times or 3, 3)  # else nothing would ever come in time
     if kind["kind"].startswith("job_"):
         how["endpoint"] = "export/start"
     if is_meaningful(endpoint, kind.get("status")):
         how["status"] = 502
     return Fault(**how)
+
+
+def outage(kind: Mapping[str, Any], endpoint: str, *, seconds: float, nth: int) -> Fault:
+    """One of `OUTAGES` that a sync must bear, for so many seconds or as long as it must."""
+    how: dict[str, Any] = dict(kind)
+    if is_meaningful(endpoint, kind.get("status")) and "body" not in kind:
+        how["status"] = 503
+    longest = KEY_SECONDS if how.get("status") in {401, 403} else OUTAGE_SECONDS
+    return Fault(endpoint=endpoint, times=None, nth=nth, lasting=min(seconds, longest), **how)
+
+
+def are_borne(faults: Iterable[Fault], method: str) -> bool:
+    """Whether a sync with these faults comes to its end: outages that are short enough, and what is slow."""
+    lasting = 0.0
+    for one in faults:
+        if one.lasting is None and (one.kind != "slow" or method == "jobs"):  # a job that is so slow is given up
+            return False
+        lasting += one.lasting or 0.0
+    return lasting <= OUTAGE_SECONDS
+
+
+def failing_lists(faults: Iterable[Fault]) -> frozenset[int] | None:
+    """The lists that cannot be read; None where anything may break."""
+    failing = set()
+    for one in faults:
+        if one.list_id is None:
+            return None
+        if one.kind != "slow":
+            failing.add(one.list_id)
+    return frozenset(failing)
 
 
 def bearable(new: Fault, others: Iterable[Fault]) -> Fault | None:

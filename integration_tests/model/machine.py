@@ -1,6 +1,5 @@
 """A sync, a kill, a late event, a fault, an edit, in any order: the model that hypothesis drives."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -15,8 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from integration_tests.model import breakage
 from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
-from integration_tests.model.replica import MODES, Replica, Tally
-from integration_tests.sandbox import Sandbox, Size
+from integration_tests.model.members import MEMBERS
+from integration_tests.model.project_changes import AT_ONCE, CHANGES, change
+from integration_tests.model.replica import MODES, Replica
+from integration_tests.model.signs import Tally
+from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.all_tables import TABLES
 from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF
 from integration_tests.support.sync import NOW, START, environment
@@ -37,83 +39,6 @@ SMALL = Size(
     forgotten=2,
 )
 OTHERS = tuple(table for table in TABLES if table not in EVENT_TABLES)
-CHANGES = (
-    "profile",
-    "campaign",
-    "campaign ends",
-    "campaign goes on",
-    "campaign comes",
-    "campaign goes",
-    "template",
-    "template comes",
-    "template goes",
-    "list goes",
-    "journey",
-    "journey is archived",
-    "journey comes",
-    "journey goes",
-    "snippet",
-    "item",
-    "item comes",
-    "item goes",
-    "experiment comes",
-    "experiment goes",
-    "person is forgotten",
-)
-"""What the members of a project may do to it."""
-AT_ONCE = (
-    "profile",
-    "campaign",
-    "campaign goes on",
-    "template",
-    "template comes",
-    "list goes",
-    "journey",
-    "journey comes",
-    "snippet",
-    "item",
-    "item comes",
-    "experiment goes",
-)
-"""What they do in the middle of a sync, each once; a template that is edited twice may show one half of each time."""
-
-
-def change(sandbox: Sandbox, what: str, number: int) -> None:
-    """Do one of `CHANGES` to the thing of that number, if there is one."""
-    identifier = "userId" if sandbox.options.project_type == "userid" else "email"
-
-    def one(table: str, key: str = "id") -> Any:
-        rows = sandbox.truth(table)
-        return rows[number % len(rows)][key] if rows else None
-
-    running = [row["id"] for row in sandbox.truth("campaigns") if "endedAt" not in row] or [None]
-    item = one("catalog_items", "itemId"), one("catalog_items", "catalogName")
-    actions: dict[str, tuple[Any, Callable[..., object]]] = {
-        "profile": (number, sandbox.change_user),
-        "campaign": (one("campaigns"), sandbox.edit_campaign),
-        "campaign ends": (one("campaigns"), sandbox.finish_campaign),
-        "campaign goes on": (running[number % len(running)], sandbox.advance_campaign),
-        "campaign comes": (number, lambda _: sandbox.add_campaign()),
-        "campaign goes": (one("campaigns"), sandbox.delete_campaign),
-        "template": (one("templates", "templateId"), sandbox.edit_template),
-        "template comes": (number, lambda _: sandbox.add_template()),
-        "template goes": (one("templates", "templateId"), sandbox.delete_template),
-        "list goes": (one("lists"), sandbox.delete_list),
-        "journey": (one("journeys"), sandbox.edit_journey),
-        "journey is archived": (one("journeys"), sandbox.archive_journey),
-        "journey comes": (number, lambda _: sandbox.add_journey()),
-        "journey goes": (one("journeys"), sandbox.delete_journey),
-        "snippet": (one("snippets"), sandbox.edit_snippet),
-        "item": (item[0], lambda key: sandbox.edit_catalog_item(item[1], key)),
-        "item comes": (one("catalogs", "name"), sandbox.add_catalog_item),
-        "item goes": (item[0], lambda key: sandbox.delete_catalog_item(item[1], key)),
-        "experiment comes": (number, lambda _: sandbox.add_experiment()),
-        "experiment goes": (one("experiments"), sandbox.delete_experiment),
-        "person is forgotten": (f"gone.{sandbox.now:%j%H%M%S%f}", lambda who: sandbox.forget(identifier, who)),
-    }
-    which, act = actions[what]
-    if which is not None:
-        act(which)
 
 
 def some_streams(number: int) -> list[str]:
@@ -144,6 +69,7 @@ class Model(RuleBasedStateMachine):
         method=st.sampled_from(EXPORT_METHODS),
         behaviour=st.fixed_dictionaries({name: st.sampled_from(values) for name, values in BEHAVIOURS.items()}),
         seed=st.integers(1, 5),
+        attempts=st.sampled_from([3, None, 1]),
     )
     def begin(
         self,
@@ -154,6 +80,7 @@ class Model(RuleBasedStateMachine):
         method: str,
         behaviour: dict[str, Any],
         seed: int,
+        attempts: int | None,
     ) -> None:
         """Make a project that behaves in some way, and choose how it is replicated."""
         options = fitting(behaviour, lookback, method)
@@ -165,10 +92,12 @@ class Model(RuleBasedStateMachine):
         self._stack.enter_context(patch.dict(environ, environment(self.sandbox)))
         self._lookback = timedelta(minutes=lookback)
         self._events = [stream for stream in streams if stream in EVENT_TABLES]
+        self._method = method
         self._endpoints = breakage.endpoints_of(streams, method)
         self.replica = Replica(
-            self.sandbox, streams, mode, self.tally, lookback, window_in_days=window, export_method=method
+            self.sandbox, streams, mode, self.tally, lookback, attempts, window_in_days=window, export_method=method
         )
+        self.sandbox.faults.time = self.replica.virtual
 
     # The project changes
 
@@ -222,6 +151,28 @@ class Model(RuleBasedStateMachine):
         if fault:
             self.sandbox.faults.add(fault)
 
+    @rule(
+        kind=st.sampled_from(breakage.OUTAGES),
+        place=st.integers(-3, 11),
+        seconds=st.sampled_from([240, 20, 90, 480]),
+        nth=st.sampled_from([1, 2, 3, 5, 9]),
+    )
+    def an_outage(self, kind: dict[str, Any], place: int, seconds: float, nth: int) -> None:
+        """Something goes wrong for some minutes, at one endpoint or everywhere, from its call of that number on."""
+        endpoint = breakage.EVERYWHERE if place < 0 else self._endpoints[place % len(self._endpoints)]
+        self.sandbox.faults.add(breakage.outage(kind, endpoint, seconds=seconds, nth=nth))
+        if place < 0:  # Iterable's time may not be known, so that this machine's clock must be right
+            self.replica.skew = timedelta()
+
+    @precondition(lambda self: breakage.LISTS in self._endpoints)
+    @rule(kind=st.sampled_from(breakage.OF_A_LIST), number=st.integers(0, 3))
+    def a_list_that_fails(self, kind: dict[str, Any], number: int) -> None:
+        """One list cannot be read, until all is mended, or comes slowly."""
+        lists = self.sandbox.truth("lists")
+        if lists:
+            list_id = int(lists[number % len(lists)]["id"])
+            self.sandbox.faults.add(Fault(endpoint=breakage.LISTS, list_id=list_id, times=None, **kind))
+
     @precondition(lambda self: self.sandbox.faults.all())
     @rule()
     def all_is_mended(self) -> None:
@@ -237,10 +188,32 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def sync(self) -> None:
-        """A sync; without faults it comes to its end."""
+        """A sync; what breaks for some minutes, or for one list, does not keep it from its end."""
+        faults = [fault for fault, _ in self.sandbox.faults.all()]
+        self.replica.failing_lists = breakage.failing_lists(faults)
         statuses = self.replica.sync()
-        if not self._struck():
-            self._assert_complete(statuses)
+        self.replica.failing_lists = None
+        struck = [fault for fault, struck in self.sandbox.faults.all() if struck]
+        if breakage.are_borne([fault for fault in struck if fault.list_id is None], self._method):
+            lists_fail = any(fault.list_id is not None for fault in faults)
+            self._assert_complete({name: one for name, one in statuses.items() if name != MEMBERS or not lists_fail})
+
+    @precondition(lambda self: not self.sandbox.faults.all())
+    @rule(at=st.integers(1, 60), seconds=st.sampled_from([30, 200, 480]))
+    def sync_while_nobody_listens(self, at: int, seconds: float) -> None:
+        """For some minutes in the middle of a sync no connection is accepted, and those that there are break off."""
+        virtual = self.replica.virtual
+
+        def refuse() -> None:
+            self.sandbox.refuse_connections()
+            virtual.at(virtual.now() + seconds, self.sandbox.accept_connections)
+
+        try:
+            statuses = self.replica.sync(meanwhile=(at, refuse))
+        finally:
+            self.sandbox.accept_connections()
+        self._assert_complete(statuses)
+        self.tally.faults["refused"] += 1
 
     @rule(after=st.integers(1, 90), keep_torn=st.booleans())
     def sync_that_is_killed(self, after: int, keep_torn: bool) -> None:
@@ -291,10 +264,10 @@ class Model(RuleBasedStateMachine):
     def _assert_complete(self, statuses: dict[str, str]) -> None:
         """All streams came to their end, but for those that may fail in such a project."""
         may_fail = breakage.may_fail(self.sandbox.options)
-        assert {statuses[name] for name in statuses.keys() - may_fail} == {"COMPLETE"}, statuses
-
-    def _struck(self) -> int:
-        return sum(struck for _, struck in self.sandbox.faults.all())
+        assert {statuses[name] for name in statuses.keys() - may_fail} == {"COMPLETE"}, (
+            statuses,
+            self.replica.logs[-12:],
+        )
 
     def _forget_faults(self) -> None:
         for fault, struck in self.sandbox.faults.all():

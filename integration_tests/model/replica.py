@@ -8,123 +8,67 @@ Three things must hold whenever a sync ends, however it ends:
 """
 
 import logging
-import re
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from os import environ
-from typing import Any, ClassVar
-from unittest.mock import patch
+from typing import Any
 
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import (
-    AirbyteMessage,
-    AirbyteStateMessageSerializer,
-    ConfiguredAirbyteCatalogSerializer,
-    Type,
-)
-from airbyte_cdk.utils import AirbyteTracedException
-
+from integration_tests.model.in_process import Keep, connected
+from integration_tests.model.members import MEMBERS, Copy, goes_on
+from integration_tests.model.signs import Sign, Skipped, Tally
 from integration_tests.model.truths import NEVER, Row, Truth, Truths, moment
+from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.all_tables import CURSORS, DAILY, TABLES
 from integration_tests.support.expected import ALL_EXPORTS, EVENT_TABLES
-from integration_tests.support.sync import State, catalog_here, configured, environment, settings
-from source_iterable import SourceIterable, api, clock, jobs
+from integration_tests.support.sync import State, catalog_here, configured, settings
 
 MODES = {
     "append + deduped": ("incremental", "append_dedup"),
     "append": ("incremental", "append"),
     "full refresh": ("full_refresh", "overwrite"),
 }
+FIRST_SYNC = 2
+"""Numbers below are those of runners that do not count."""
 REVISED = timedelta(days=15)
 """How long the metrics of a day may change."""
-SILENCE_SECONDS = 0.3
-"""What counts as a server that hangs."""
-JOB_SECONDS = 0.2
-"""What counts as a job that hangs."""
-
-
-@dataclass
-class Tally:
-    """What a number of syncs came to."""
-
-    syncs: int = 0
-    killed: int = 0
-    incomplete: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    streams: Counter[str] = field(default_factory=Counter)
-    """How often each stream was read to its end."""
-    emitted: int = 0
-    compared: int = 0
-    lost: int = 0
-    twice: int = 0
-    waited: float = 0.0
-
-    def __add__(self, other: "Tally") -> "Tally":
-        """Both together."""
-        mine, theirs = vars(self), vars(other)
-        return Tally(**{name: value + theirs[name] for name, value in mine.items()})
-
-
-@dataclass(frozen=True)
-class Sign:
-    """A message as far as a destination or a platform heeds it: a record, a state, or a status of a table."""
-
-    table: str
-    record: Mapping[str, Any] | None = None
-    state: Mapping[str, Any] | None = None
-    status: str = ""
-
-    @classmethod
-    def of(cls, messages: Iterable[Mapping[str, Any]]) -> Iterator["Sign"]:
-        """The signs among messages of a process."""
-        for message in messages:
-            if message["type"] == "RECORD":
-                yield cls(message["record"]["stream"], record=message["record"]["data"])
-            elif message["type"] == "STATE":
-                stream = message["state"]["stream"]
-                yield cls(stream["stream_descriptor"]["name"], state=stream["stream_state"])
-            elif message["type"] == "TRACE" and message["trace"]["type"] == "STREAM_STATUS":
-                status = message["trace"]["stream_status"]
-                yield cls(status["stream_descriptor"]["name"], status=status["status"])
-
-    @classmethod
-    def here(cls, messages: Iterable[AirbyteMessage]) -> Iterator["Sign | None"]:
-        """The signs among messages of this process, None for any other message."""
-        for message in messages:
-            if message.type is Type.RECORD and message.record:
-                yield cls(message.record.stream, record=message.record.data)
-            elif message.type is Type.STATE and message.state and message.state.stream:
-                stream = message.state.stream
-                yield cls(stream.stream_descriptor.name, state=dict(vars(stream.stream_state)))
-            elif message.type is Type.TRACE and message.trace and message.trace.stream_status:
-                status = message.trace.stream_status
-                yield cls(status.stream_descriptor.name, status=status.status.value if status.status else "")
-            else:
-                yield None
 
 
 class Replica:
     """A project and what was replicated of it, in one mode, over a chain of syncs."""
 
     def __init__(
-        self, sandbox: Sandbox, tables: Iterable[str], mode: str, tally: Tally, lookback: int = 60, **others: Any
+        self,
+        sandbox: Sandbox,
+        tables: Iterable[str],
+        mode: str,
+        tally: Tally,
+        lookback: int = 60,
+        attempts: int | None = None,
+        **others: Any,
     ) -> None:
-        """Replicate ``tables`` of ``sandbox`` with that lookback, in minutes, and ``others`` of the settings."""
+        """Replicate ``tables`` of ``sandbox`` with that lookback, in minutes, and ``others`` of the settings.
+
+        The platform makes so many ``attempts`` at a sync that does not come to its end; None for a runner that
+        does not count syncs.
+        """
         self.sandbox = sandbox
         self.tables = [table for table in TABLES if table in set(tables)]
         self.mode = mode
         self.tally = tally
         self.lookback = timedelta(minutes=lookback)
         self.settings = settings(sandbox, lookback_window_in_minutes=lookback, **others)
-        with _Keep([]).listening(logging.getLogger("airbyte")):
+        with Keep([]).listening(logging.getLogger("airbyte")):
             discovered = catalog_here(sandbox)
-        self.catalog = configured(discovered, self.tables, *MODES[mode])
+        self._catalog = configured(discovered, self.tables, *MODES[mode])
+        self._attempts = attempts
+        self._number = self._attempt = 0
+        self._copy = Copy()
+        self.virtual = VirtualTime()
+        self.logs: list[str] = []
+        """What the last sync logged."""
+        self.failing_lists: frozenset[int] | None = None
+        """The lists that cannot be read in the next sync, if nothing else fails; None where anything may."""
         schemas = {stream["name"]: stream["json_schema"] for stream in discovered["streams"]}
         self._truths = Truths(sandbox, schemas, self.tables)
         self._states: dict[str, Mapping[str, Any]] = {}
@@ -139,9 +83,19 @@ class Replica:
 
     def _is_kept(self, table: str) -> bool:
         """Whether what came of it is kept from sync to sync: the others come whole each time."""
-        return table in ALL_EXPORTS or (table in CURSORS and self.mode != "full refresh")
+        return table in ALL_EXPORTS or table == MEMBERS or (table in CURSORS and self.mode != "full refresh")
 
     # A sync
+
+    @property
+    def catalog(self) -> dict[str, Any]:
+        """What is configured, with the number of the sync where the platform counts them."""
+        if self._attempts is None:
+            return self._catalog
+        number = {"generation_id": self._number, "minimum_generation_id": self._number, "sync_id": self._number}
+        if self.mode != "full refresh":
+            number |= {"generation_id": 1, "minimum_generation_id": 0}
+        return {"streams": [stream | number for stream in self._catalog["streams"]]}
 
     @property
     def state(self) -> State:
@@ -167,7 +121,12 @@ class Replica:
         logs: list[str] = []
         killed = False
         began, before = self.begin()
-        with self._connector(logs) as messages:
+        self.sandbox.faults.time = self.virtual
+        started = self.virtual.now()
+        with connected(
+            self.sandbox, self.settings, self.catalog, self.state,
+            virtual=self.virtual, system_time=self._system_time, logs=logs,
+        ) as messages:  # fmt: skip
             for number, sign in enumerate(Sign.here(messages), start=1):
                 if sign is not None:
                     signs.append(sign)
@@ -176,13 +135,27 @@ class Replica:
                 if number == kill_after:
                     killed = True
                     break
+        self.tally.waited += self.virtual.now() - started
         return self.end(began, before, signs, logs, killed=killed, keep_torn=keep_torn)
 
     def begin(self) -> tuple[datetime, Truth]:
         """What is true when a sync begins; all that was changed lies at least a second back."""
+        self._next_attempt()
         self.sandbox.advance(seconds=1)
         self._truths.end_with(self.sandbox.now + min(self.skew or timedelta(), timedelta()))
         return self.sandbox.now, self._truths.now()
+
+    def _next_attempt(self) -> None:
+        """Another attempt at the sync before, or the first one at the next sync."""
+        self._attempt += 1
+        if self._attempts is not None and 1 < self._attempt <= self._attempts:
+            return
+        is_anew = self._attempts is not None or self._attempt == 1
+        if is_anew:
+            self._number, self._attempt = max(self._number + 1, FIRST_SYNC), 1
+            self._begin_copy()
+        if is_anew and self.mode == "full refresh":
+            self._next_generation()
 
     def look(self) -> None:
         """Take note of what is true now, in the middle of a sync, which may see it."""
@@ -197,35 +170,6 @@ class Replica:
                 continue
             for text, number in Counter(row.text for row in rows).items():
                 self._known[table][text] = max(self._known[table].get(text, 0), number)
-
-    @contextmanager
-    def _connector(self, logs: list[str]) -> Iterator[Iterator[AirbyteMessage]]:
-        """The messages of a sync in this process, which is ended at the end of the block."""
-        logger = logging.getLogger("airbyte")
-        with ExitStack() as stack:
-            stack.enter_context(_Keep(logs).listening(logger))
-            stack.enter_context(patch.dict(environ, environment(self.sandbox)))
-            stack.enter_context(patch.dict(api.SILENCE_SECONDS, dict.fromkeys(api.SILENCE_SECONDS, SILENCE_SECONDS)))
-            for patience in "PATIENCE", "LONG_PATIENCE":
-                stack.enter_context(patch.object(jobs, patience, JOB_SECONDS))
-            stack.enter_context(patch.object(clock.Clock.__init__, "__defaults__", (self._system_time,)))
-            waits = stack.enter_context(passed_waits())
-            entrypoint = AirbyteEntrypoint(SourceIterable())
-            messages = entrypoint.read(
-                entrypoint.source.spec(logger),
-                self.settings,
-                ConfiguredAirbyteCatalogSerializer.load(self.catalog),
-                [AirbyteStateMessageSerializer.load(one) for one in self.state],
-            )
-            try:
-                yield _until_error(iter(messages))
-            finally:
-                messages.close()  # type: ignore[attr-defined]
-                for thread in threading.enumerate():
-                    if thread.name.startswith("download "):
-                        thread.join(timeout=30)
-                        assert not thread.is_alive(), f"{thread.name} does not end"
-                self.tally.waited += sum(waits)
 
     def _system_time(self) -> datetime:
         return datetime.now(UTC) if self.skew is None else self.sandbox.now + self.skew
@@ -245,6 +189,7 @@ class Replica:
         """Take in what came of a sync, and compare with what is true now; gives the last status of each table."""
         after = self._truths.now()
         statuses = {sign.table: sign.status for sign in signs if sign.status}
+        self.logs = logs = list(logs)
         skipped = Skipped(logs)
         self.tally.syncs += 1
         self.tally.killed += killed
@@ -254,12 +199,24 @@ class Replica:
             self._note(truth)
         for table, row in self._truths.between(before, after):
             self._known[table].setdefault(row.text, 1)
+        if MEMBERS in self.tables:
+            self._copy.see(before.rows[MEMBERS])
+            if signs and not goes_on(self._states.get(MEMBERS, {}), logs):
+                self._begin_copy()
+            for truth in before, after:
+                self._copy.see(truth.rows[MEMBERS])
         for table in self.tables:
             signs_of = [sign for sign in signs if sign.table == table]
             was, now = ([row for row in truth.rows[table] if not row.is_nothing] for truth in (before, after))
             self._excused[table] |= {row.text for row in (*was, *now) if skipped.has(table, row)}
+            if skipped.is_doubtful(table):  # a template that is absent where it belongs comes without its medium
+                shown = [Row.of(table, sign.record, self._truths.keys) for sign in signs_of if sign.record is not None]
+                self._known[table].update({row.text: 1 for row in shown if row.text not in self._known[table]})
             complete = statuses.get(table) == "COMPLETE"
-            if self._is_kept(table):
+            if table == MEMBERS:
+                self._take(table, signs_of, killed=killed, keep_torn=keep_torn)
+                self._compare_copy(complete=complete, ended=statuses.get(table) == "INCOMPLETE" and not killed)
+            elif self._is_kept(table):
                 moved = any(sign.state is not None for sign in signs_of)
                 if self._lies_ahead(table, began):
                     read = any(sign.record for sign in signs_of)
@@ -273,9 +230,17 @@ class Replica:
             elif complete:
                 self._compare_whole(table, [sign.record for sign in signs_of if sign.record is not None], was, now)
                 self._excused[table].clear()
-        if self.mode == "full refresh" and set(statuses.values()) == {"COMPLETE"} and len(statuses) == len(self.tables):
-            self._next_generation()
+        if set(statuses.values()) == {"COMPLETE"} and len(statuses) == len(self.tables):
+            self._attempt = self._attempts or 0
         return statuses
+
+    def _begin_copy(self) -> None:
+        """All lists are read again, to take the place of what came of them."""
+        self._copy = Copy()
+        if MEMBERS in self.tables:
+            self._rows[MEMBERS] = []
+            self._repeatable[MEMBERS].clear()
+            self._excused[MEMBERS].clear()
 
     def _lies_ahead(self, table: str, began: datetime) -> bool:
         """Whether the saved state lies in the future, by this machine's clock, which is behind.
@@ -386,6 +351,19 @@ class Replica:
         self._nothing_else(table, arrived)
         self._nothing_lost(table, arrived, kept & Counter(row.text for row in after))
 
+    def _compare_copy(self, *, complete: bool, ended: bool) -> None:
+        """Compare the members of lists with what was there all the time while they were copied."""
+        arrived = Counter(row.text for row in self._rows[MEMBERS])
+        self._nothing_else(MEMBERS, arrived)
+        failing = self.failing_lists
+        if not complete and (not ended or failing is None):
+            return
+        excused = self._excused[MEMBERS]
+        left_out = {row.text for row in self._truths.now().rows[MEMBERS] if row.key[1] in (failing or ())}
+        lasting = self._copy.lasting or Counter()
+        unless = excused if complete else excused | left_out
+        self._nothing_lost(MEMBERS, arrived, Counter({one: n for one, n in lasting.items() if one not in unless}))
+
     def _nothing_lost(self, table: str, arrived: Counter[Any], wanted: Counter[Any]) -> None:
         missing = wanted - arrived
         self.tally.compared += wanted.total()
@@ -404,77 +382,3 @@ class Replica:
             twice = Counter({text: number for text, number in twice.items() if number > 1})
         self.tally.twice += twice.total()
         assert not twice, f"{table}: {twice.total()} rows are there twice, {list(twice)[:2]}"
-
-
-class Skipped:
-    """What a sync says that Iterable would not give: lists, templates, experiments, rows that its totals count."""
-
-    SAID: ClassVar = {
-        "list_users": (r"lists? ([\d, to]+) skipped", 1),
-        "template_content": (r"template (\d+) skipped", 0),
-        "experiments": (r"experiment (\d+): only what the listing tells", 0),
-    }
-    """What is said of a row of each table, and where in its key the number is that is named."""
-
-    def __init__(self, logs: Iterable[str]) -> None:
-        """Take it from the log."""
-        lines = list(logs)
-        self._named = {
-            table: {one for line in lines if (found := re.search(pattern, line)) for one in _numbers_of(found[1])}
-            for table, (pattern, _) in self.SAID.items()
-        }
-        doubts = (re.search(r"(\w+): Iterable's own totals disagree", line) for line in lines)
-        self._doubtful = {found[1] for found in doubts if found}
-
-    def has(self, table: str, row: Row) -> bool:
-        """Whether ``row`` is one of what could not be had, or perhaps could not."""
-        if table in self._doubtful:
-            return True
-        return table in self.SAID and row.key[self.SAID[table][1]] in self._named[table]
-
-
-def _until_error(messages: Iterator[AirbyteMessage]) -> Iterator[AirbyteMessage]:
-    """The messages; the error at their end says only that a table is incomplete, which its status said."""
-    with suppress(AirbyteTracedException):
-        yield from messages
-
-
-@contextmanager
-def passed_waits() -> Iterator[list[float]]:
-    """The waits of the connector in this process, which pass at once."""
-    waits: list[float] = []
-    sleep = time.sleep
-
-    def record(seconds: float) -> None:
-        thread = threading.current_thread()
-        if thread is threading.main_thread() or thread.name.startswith("download "):
-            waits.append(max(0.0, seconds))
-        else:
-            sleep(seconds)
-
-    with patch.object(time, "sleep", record):
-        yield waits
-
-
-class _Keep(logging.Handler):
-    """Keeps log lines, instead of writing them."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__()
-        self._lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(record.getMessage())
-
-    @contextmanager
-    def listening(self, logger: logging.Logger) -> Iterator[None]:
-        """Keep what ``logger`` is told, and nothing else does."""
-        with patch.object(logger, "propagate", False), patch.object(logger, "handlers", [self]):
-            yield
-
-
-def _numbers_of(text: str) -> Iterator[int]:
-    """The numbers that a line of the log names: `3, 5 to 9`."""
-    for span in text.split(", "):
-        first, _, last = span.partition(" to ")
-        yield from range(int(first), int(last or first) + 1)

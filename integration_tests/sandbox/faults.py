@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 from threading import RLock
 from typing import Any, Literal, Self, get_args
 
-from integration_tests.sandbox.clock import monotonic
+from integration_tests.sandbox.clock import RealTime
 
 Kind = Literal[
-    "status", "cut", "reset", "hang", "unframed", "malformed", "blank_lines", "long_line", "redirect", "next_page",
-    "empty_page", "total", "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
+    "status", "cut", "reset", "hang", "slow", "unframed", "malformed", "blank_lines", "long_line", "redirect",
+    "next_page", "empty_page", "total", "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
 ]  # fmt: skip
 CutAt = Literal["wire", "plain", "line", "character", "last_line", "end"]
 
@@ -32,6 +32,7 @@ class Fault:
       Smaller bodies pass: with ``times=None`` this is a server that cannot deliver more than so much.
     - ``reset``: resets the connection before the headers, or after ``after_bytes`` of the body on the wire.
     - ``hang``: silent for ``seconds`` before the headers, or after ``after_bytes`` of the body, then goes on.
+    - ``slow``: the answer begins ``seconds`` late, or trickles for so long after ``after_bytes`` of the body.
     - ``unframed``: the body comes without length, chunked encoding and compression, as through a proxy that speaks
       HTTP/1.0; its end is that of the connection, so that one that is also ``cut`` at a line's end looks whole.
     - ``malformed``: ``line`` stands between the rows, after the first ``after_rows`` of them; of fewer rows, at the
@@ -49,8 +50,9 @@ class Fault:
     A call matches if its endpoint (``export/data.json``; ``*`` is any text) and all given parameters match; calls
     about an export job (``export/<id>/files``) and for its files (``storage/<id>/<file>``) have its data type.
     Of the matching calls, those from number ``nth`` on are struck, ``times`` of them or, with None, all. With
-    ``from_second`` and ``to_second`` it is a timed outage: only calls so many seconds of real time after the fault
-    was put in force are struck, and only these are counted.
+    ``from_second`` and ``to_second`` it is a timed outage: only calls so many seconds (of `Faults.time`) after the
+    fault was put in force are struck, and only these are counted. With ``lasting`` it is one that begins with the first
+    call that it strikes, and is over so many seconds later.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Fault:
     times: int | None = 1
     from_second: float = 0.0
     to_second: float | None = None
+    lasting: float | None = None
     status: int | None = None
     body: str | None = None
     body_bytes: int = 0
@@ -123,22 +126,28 @@ class Fault:
 
 
 class Faults:
-    """The faults in force; safe to change from another thread."""
+    """The faults in force; safe to change from another thread.
+
+    Attributes:
+        time: What timed and slow faults go by.
+    """
 
     def __init__(self) -> None:
         """Start without any."""
+        self.time = RealTime()
         self._lock = RLock()
         self._faults: list[Fault] = []
         self._matched: dict[Fault, int] = {}
         self._struck: dict[Fault, int] = {}
         self._began: dict[Fault, float] = {}
+        self._broke_out: dict[Fault, float] = {}
 
     def add(self, fault: Fault) -> Fault:
         """Put a fault in force."""
         with self._lock:
             self._faults.append(fault)
             self._matched[fault] = self._struck[fault] = 0
-            self._began[fault] = monotonic()
+            self._began[fault] = self.time.now()
         return fault
 
     def remove(self, fault: Fault) -> None:
@@ -171,9 +180,13 @@ class Faults:
                 self._matched[fault] += 1
                 if self._matched[fault] >= fault.nth and (fault.times is None or self._struck[fault] < fault.times):
                     self._struck[fault] += 1
+                    self._broke_out.setdefault(fault, self.time.now())
                     striking.append(fault)
             return striking
 
     def _is_time_of(self, fault: Fault) -> bool:
-        seconds = monotonic() - self._began[fault]
+        now = self.time.now()
+        if fault.lasting is not None and now >= self._broke_out.get(fault, now) + fault.lasting:
+            return False
+        seconds = now - self._began[fault]
         return fault.from_second <= seconds and (fault.to_second is None or seconds < fault.to_second)

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterator
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from types import TracebackType
@@ -105,9 +104,26 @@ class Sandbox(Changes):
         Control(self._server).add_to(api)
         api.router.add_route("*", "/{path:.*}", self._server.handle)
         storage.router.add_route("*", "/{path:.*}", self._server.storage.handle)
-        async with _served(api, self._port) as self.url, _served(storage, 0) as self._server.storage.url:
+        async with _Served(api, self._port) as self._api, _Served(storage, 0) as objects:
+            self.url, self._server.storage.url = self._api.url, objects.url
             ready.set()
             await self._stopping.wait()
+
+    def refuse_connections(self) -> None:
+        """Listen no more, and break off what is under way, as if the API's host were down."""
+        self._soon(self._api.close())
+
+    def accept_connections(self) -> None:
+        """Listen again, at the same address."""
+        self._soon(self._api.listen())
+
+    def _soon(self, change: Coroutine[Any, Any, None]) -> None:
+        """Make a change on the server's thread, and wait for it on any other."""
+        if self._loop is None:
+            raise RuntimeError("the sandbox does not serve")
+        made = asyncio.run_coroutine_threadsafe(change, self._loop)
+        if threading.current_thread() is not self._thread:
+            made.result()
 
     # Looking
 
@@ -212,19 +228,47 @@ class Sandbox(Changes):
         return self.project.change_user(number)
 
 
-@asynccontextmanager
-async def _served(application: web.Application, port: int) -> AsyncIterator[str]:
-    """Serve an application on the loopback interface; gives its URL."""
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        handler_cancellation=True,
-        shutdown_timeout=0.05,
-        max_line_size=LONGEST_LINE,
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+class _Served:
+    """An application on the loopback interface."""
+
+    def __init__(self, application: web.Application, port: int) -> None:
+        """Serve it at ``port``; 0 is any that is free."""
+        self._port = port
+        self._site: web.TCPSite | None = None
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0.05,
+            max_line_size=LONGEST_LINE,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Begin to serve."""
+        await self._runner.setup()
+        await self.listen()
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End serving."""
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it is served."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def listen(self) -> None:
+        """Accept connections, unless it does."""
+        if self._site is None:
+            self._site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+            await self._site.start()
+
+    async def close(self) -> None:
+        """Accept no connection, and lose those that there are."""
+        if self._site is not None and self._runner.server is not None:
+            site, self._site = self._site, None
+            await site.stop()
+            for connection in self._runner.server.connections:
+                connection.force_close()

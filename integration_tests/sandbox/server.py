@@ -46,7 +46,7 @@ class Server:
         self.storage = Storage(project.options, project.clock, faults)
         self.jobs = Jobs(project, self.storage)
         self._arrived = 0
-        self._wire = Wire()
+        self._wire = Wire(faults)
 
     # One call
 
@@ -80,7 +80,7 @@ class Server:
         record.faults = [fault.kind for fault in striking]
         if not any(fault.status == 429 for fault in striking):
             self.limits.count(record.endpoint)
-        fault = await first_instead(striking)
+        fault = await first_instead(striking, self.faults.time)
         if fault and fault.kind == "reset":
             reset(request)
             return web.Response(status=500)
@@ -186,7 +186,7 @@ def _instead(fault: Fault, endpoint: str) -> Reply:
 def _reply(answer: Answer, striking: list[Fault]) -> Reply:
     """An endpoint's answer with the faults that change its text."""
     kinds = {fault.kind: fault for fault in striking}
-    interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang"}]
+    interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang", "slow"}]
     if answer.lines is None:
         for fault in striking:
             if fault.kind == "next_page":

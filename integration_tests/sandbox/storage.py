@@ -51,7 +51,7 @@ class Storage:
         self._options = options
         self._clock = clock
         self._faults = faults
-        self._wire = Wire()
+        self._wire = Wire(faults)
         self._lock = Lock()
         self._objects: dict[str, _Object] = {}
         self._secret = f"{options.seed}:storage".encode()
@@ -111,7 +111,7 @@ class Storage:
         found = self._objects.get(record.endpoint.removeprefix(f"{FOLDER}/"))
         striking = self._faults.strike(record.endpoint, record.params | dict(found.tags if found else {}))
         record.faults = [fault.kind for fault in striking]
-        fault = await first_instead(striking)
+        fault = await first_instead(striking, self._faults.time)
         if fault and fault.kind == "reset":
             reset(request)
             return web.Response(status=500)
@@ -159,7 +159,7 @@ class Storage:
                 lines = b"".join(pieces).split(b"\n")
                 line = fault.line.encode("utf-8", "surrogateescape")
                 pieces = bodies.joined(bodies.with_line([lines], line, fault.after_rows))
-        interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang"}]
+        interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang", "slow"}]
         unframed = any(fault.kind == "unframed" for fault in striking)
         return Reply(200, pieces, "binary/octet-stream", faults=interrupting, unframed=unframed)
 

@@ -12,8 +12,11 @@ from typing import Any
 from aiohttp import web
 
 from integration_tests.sandbox import bodies
-from integration_tests.sandbox.faults import Fault
+from integration_tests.sandbox.clock import RealTime
+from integration_tests.sandbox.faults import Fault, Faults
 
+TRICKLES = 10
+"""Pieces of a body that comes slowly."""
 CACHE_BYTES = 256 * 1024 * 1024
 
 
@@ -76,8 +79,9 @@ class _Unframed(web.StreamResponse):
 class Wire:
     """Sends answers, and keeps the compressed bodies that are asked for often."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults) -> None:
         """Start with an empty cache."""
+        self._faults = faults
         self._cache: OrderedDict[tuple[Any, ...], list[bytes]] = OrderedDict()
 
     async def send(self, request: web.Request, record: Request, reply: Reply, *, zipped: bool) -> web.StreamResponse:
@@ -104,7 +108,7 @@ class Wire:
         record.status = reply.status
         counted = [fault for fault in reply.faults if bodies.wire_size(fault) is not None]
         try:
-            await _write(request, response, record, wire, counted)
+            await self._write(request, response, record, wire, counted)
         except bodies.CutError:
             await _break_off(request, response, cuts[0])
             return response
@@ -112,6 +116,44 @@ class Wire:
             await response.write_eof()
             record.complete = True
         return response
+
+    async def _write(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        record: Request,
+        wire: Iterable[bytes],
+        faults: list[Fault],
+    ) -> None:
+        """Write the body, doing what faults do at their byte of it."""
+        faults = sorted(faults, key=lambda fault: fault.after_bytes or 0)
+        for piece in wire:
+            rest = piece
+            while faults and record.bytes_sent + len(rest) > (faults[0].after_bytes or 0):
+                fault = faults.pop(0)
+                here = max(0, (fault.after_bytes or 0) - record.bytes_sent)
+                await _write_piece(response, record, rest[:here])
+                rest = rest[here:]
+                if fault.kind == "hang":
+                    await asyncio.sleep(fault.seconds)
+                elif fault.kind == "slow":
+                    rest = await self._trickle(response, record, rest, fault.seconds)
+                elif fault.kind == "reset":
+                    await asyncio.sleep(0.05)  # what was written must reach the client before the reset does
+                    reset(request)
+                    return
+                else:
+                    raise bodies.CutError
+            await _write_piece(response, record, rest)
+            await asyncio.sleep(0)
+
+    async def _trickle(self, response: web.StreamResponse, record: Request, rest: bytes, seconds: float) -> bytes:
+        """Write what there is of the body a little at a time; gives what is left for the end."""
+        step = max(1, len(rest) // TRICKLES)
+        for at in range(TRICKLES):
+            await self._faults.time.sit_out(seconds / TRICKLES)
+            await _write_piece(response, record, rest[at * step : (at + 1) * step])
+        return rest[TRICKLES * step :]
 
     def _cached(self, key: tuple[Any, ...], wire: Iterable[bytes]) -> Iterator[bytes]:
         """The same pieces, kept for the next time that they are asked for."""
@@ -134,42 +176,16 @@ class Wire:
                 self._cache.popitem(last=False)
 
 
-async def first_instead(faults: Iterable[Fault]) -> Fault | None:
-    """The first fault that leaves no answer, or gives its own; hangs that come before it are sat out."""
-    for fault in faults:
+async def first_instead(striking: Iterable[Fault], time: RealTime) -> Fault | None:
+    """The first fault that leaves no answer, or gives its own; waits that come before it are sat out."""
+    for fault in striking:
         if fault.kind == "hang" and fault.after_bytes is None:
             await asyncio.sleep(fault.seconds)
+        elif fault.kind == "slow" and fault.after_bytes is None:
+            await time.sit_out(fault.seconds)
         elif fault.kind in {"status", "redirect"} or (fault.kind == "reset" and fault.after_bytes is None):
             return fault
     return None
-
-
-async def _write(
-    request: web.Request,
-    response: web.StreamResponse,
-    record: Request,
-    wire: Iterable[bytes],
-    faults: list[Fault],
-) -> None:
-    """Write the body, doing what faults do at their byte of it."""
-    faults = sorted(faults, key=lambda fault: fault.after_bytes or 0)
-    for piece in wire:
-        rest = piece
-        while faults and record.bytes_sent + len(rest) > (faults[0].after_bytes or 0):
-            fault = faults.pop(0)
-            here = max(0, (fault.after_bytes or 0) - record.bytes_sent)
-            await _write_piece(response, record, rest[:here])
-            rest = rest[here:]
-            if fault.kind == "hang":
-                await asyncio.sleep(fault.seconds)
-            elif fault.kind == "reset":
-                await asyncio.sleep(0.05)  # what was written must reach the client before the reset does
-                reset(request)
-                return
-            else:
-                raise bodies.CutError
-        await _write_piece(response, record, rest)
-        await asyncio.sleep(0)
 
 
 async def _break_off(request: web.Request, response: web.StreamResponse, fault: Fault) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from source_iterable.errors import TooMuchError
@@ -30,6 +30,7 @@ class Attempt:
         plan: The plan that the slice belongs to.
         piece: The slice.
         by_job: Whether an export job delivers it.
+        began: The monotonic time at which it began.
         reserved: Bytes of the disk limit that it holds.
         used: Bytes that its body takes so far.
         is_cancelled: Whether what comes is not wanted any more.
@@ -38,7 +39,7 @@ class Attempt:
     plan: SlicePlan[Any]
     piece: Slice[Any]
     by_job: bool
-    began: float = field(default_factory=time.monotonic)
+    began: float
     reserved: int = 0
     used: int = 0
     is_cancelled: bool = False
@@ -96,7 +97,7 @@ class Work:
         """Put a request for ``piece`` under way, with disk reserved for its body."""
         reserved = min(self._expected(plan, piece), max(0, self._disk_limit - self.used))
         self.used += reserved
-        attempt = Attempt(plan, piece, by_job, reserved=reserved)
+        attempt = Attempt(plan, piece, by_job, time.monotonic(), reserved)
         piece.state = State.RUNNING
         self.attempts.append(attempt)
         return attempt
