@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from integration_tests.sandbox import Fault, Sandbox, Size, faults
+from integration_tests.sandbox import Fault, Sandbox, Size
 
 START, NOW = "2024-01-01T00:00:00Z", "2024-03-10T12:00:00Z"
 WHOLE = ("2024-01-01 00:00:00", "2024-03-10 12:00:00")
@@ -561,7 +561,7 @@ def test_a_key_is_revoked_from_a_call_on(sandbox: Sandbox) -> None:
 
 def test_a_timed_outage_strikes_the_calls_within_it(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [0.0]
-    monkeypatch.setattr(faults, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(sandbox.faults.time, "now", lambda: seconds[0])
     outage = sandbox.faults.add(
         Fault(kind="status", status=500, endpoint="lists", from_second=60, to_second=300, times=None)
     )
@@ -572,6 +572,44 @@ def test_a_timed_outage_strikes_the_calls_within_it(sandbox: Sandbox, monkeypatc
 
     assert statuses == [200, 200, 500, 500, 200]
     assert sandbox.faults.struck(outage) == 2
+
+
+def test_an_outage_lasts_from_the_first_call_that_it_strikes(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(sandbox.faults.time, "now", lambda: seconds[0])
+    sandbox.faults.add(Fault(kind="status", status=503, endpoint="lists", nth=2, lasting=60, times=None))
+
+    statuses = []
+    for seconds[0] in (0, 500, 559.9, 560, 2000):
+        statuses.append(get(sandbox, "lists").status_code)
+
+    assert statuses == [200, 503, 503, 200, 200]
+
+
+@pytest.mark.parametrize("after", [None, 20])
+def test_an_answer_is_slow(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, after: int | None) -> None:
+    whole = export(sandbox, "emailSend").content
+    passed: list[float] = []
+
+    async def pass_at_once(seconds: float) -> None:
+        passed.append(seconds)
+
+    monkeypatch.setattr(sandbox.faults.time, "sit_out", pass_at_once)
+    sandbox.faults.add(Fault(kind="slow", seconds=1500, after_bytes=after))
+
+    assert export(sandbox, "emailSend").content == whole
+    assert sum(passed) == pytest.approx(1500)
+
+
+def test_connections_are_refused_and_accepted_again(sandbox: Sandbox) -> None:
+    get(sandbox, "lists")
+
+    sandbox.refuse_connections()
+    with pytest.raises(requests.ConnectionError):
+        get(sandbox, "lists")
+    sandbox.accept_connections()
+
+    assert get(sandbox, "lists").status_code == 200
 
 
 def test_one_list_is_bad(sandbox: Sandbox) -> None:

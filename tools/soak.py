@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import reduce
 from importlib.metadata import version
@@ -31,12 +31,12 @@ from hypothesis import seed as with_seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from integration_tests.model import breakage
 from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
 from integration_tests.model.breakage import endpoints_of, may_fail, name_of
 from integration_tests.model.machine import OTHERS, Model
 from integration_tests.model.project_changes import CHANGES, change
 from integration_tests.model.replica import MODES, Replica
-from integration_tests.model.signs import Sign, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.all_tables import TABLES
 from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF
@@ -51,6 +51,8 @@ COLUMNS = (
     "lost", "twice", "failures",
 )  # fmt: skip
 SHAKY = ("cut", "reset", "HTTP 500", "HTTP 503")
+SCALE = 600
+"""How many times as fast as in reality the time of the processes passes: minutes of an outage are tenths of seconds."""
 KILLS = 9
 """In a chain, before the sync that is left to its end."""
 EVENTS_OF_A_CHAIN = 8
@@ -122,10 +124,10 @@ def kills(until: float, seed: int) -> Report:
         )
         with (
             tempfile.TemporaryDirectory() as folder,
-            Sandbox(start=START, now=NOW, rate_scale=10_000, size=size, **options) as sandbox,
+            Sandbox(start=START, now=NOW, rate_scale=SCALE, size=size, **options) as sandbox,
         ):
             os.environ.update(environment(sandbox))
-            replica = Replica(sandbox, tables, mode, report.tally, LOOKBACK, **how)
+            replica = Replica(sandbox, tables, mode, report.tally, LOOKBACK, KILLS + 1, **how)
             _try(report, number, lambda: _chain(sandbox, replica, Path(folder), rng))  # noqa: B023 - called at once
         report.chains += 1
     return report
@@ -178,10 +180,20 @@ def _some_point(rng: Random, one: Reading, sandbox: Sandbox) -> Callable[[], boo
 
 
 def _fault(sandbox: Sandbox, rng: Random) -> None:
-    """A fault that passes."""
-    kind = rng.choice(SHAKY)
+    """A fault that passes: after some requests, or after some minutes of scaled time."""
+    if rng.random() < 0.5:
+        kind, place = rng.choice(breakage.OUTAGES), rng.choice(endpoints_of(TABLES, "automatic"))
+        seconds = rng.choice([60.0, 240.0, 480.0])
+        outage = breakage.outage(kind, place, seconds=seconds, nth=rng.randrange(1, 9))
+        sandbox.faults.add(replace(outage, lasting=(outage.lasting or 0.0) / SCALE))
+        return
+    if rng.random() < 0.2:
+        slow = rng.choice([breakage.EXPORT, breakage.LISTS, "storage/*"])
+        sandbox.faults.add(Fault(kind="slow", endpoint=slow, nth=rng.randrange(1, 9), seconds=0.5, after_bytes=300))
+        return
+    shaky = rng.choice(SHAKY)
     endpoint = rng.choice(endpoints_of(TABLES, "automatic"))
-    how = {"kind": "status", "status": int(kind.split()[1])} if kind.startswith("HTTP") else {"kind": kind}
+    how = {"kind": "status", "status": int(shaky.split()[1])} if shaky.startswith("HTTP") else {"kind": shaky}
     if rng.random() < 0.5 and "status" not in how:
         how["after_bytes"] = rng.randrange(2000)
     sandbox.faults.add(Fault(endpoint=endpoint, nth=rng.randrange(1, 9), **how))  # type: ignore[arg-type]

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integration_tests.attempts import Attempts
 from integration_tests.model.in_process import Keep, connected
 from integration_tests.model.members import MEMBERS, Copy, goes_on
 from integration_tests.model.signs import Sign, Skipped, Tally
-from integration_tests.model.truths import NEVER, Row, Truth, Truths, moment
+from integration_tests.model.truths import NEVER, Known, Row, Truth, Truths, moment
 from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.all_tables import CURSORS, DAILY, TABLES
@@ -28,8 +29,6 @@ MODES = {
     "append": ("incremental", "append"),
     "full refresh": ("full_refresh", "overwrite"),
 }
-FIRST_SYNC = 2
-"""Numbers below are those of runners that do not count."""
 REVISED = timedelta(days=15)
 """How long the metrics of a day may change."""
 
@@ -60,9 +59,8 @@ class Replica:
         self.settings = settings(sandbox, lookback_window_in_minutes=lookback, **others)
         with Keep([]).listening(logging.getLogger("airbyte")):
             discovered = catalog_here(sandbox)
-        self._catalog = configured(discovered, self.tables, *MODES[mode])
-        self._attempts = attempts
-        self._number = self._attempt = 0
+        selected = configured(discovered, self.tables, *MODES[mode])
+        self._attempts = Attempts(selected, attempts, is_overwritten=mode == "full refresh")
         self._copy = Copy()
         self.virtual = VirtualTime()
         self.logs: list[str] = []
@@ -74,9 +72,8 @@ class Replica:
         self._states: dict[str, Mapping[str, Any]] = {}
         self._rows: dict[str, list[Row]] = {table: [] for table in self.tables}
         self._repeatable: dict[str, Counter[str]] = {table: Counter() for table in self.tables}
-        self._known: dict[str, dict[str, int]] = {table: {} for table in self.tables}
+        self._known = Known(self.tables)
         self._excused: dict[str, set[str]] = {table: set() for table in self.tables}
-        self._shown: set[str] = set()
         self._due: set[str] = set()
         self.skew: timedelta | None = None
         """How far this machine's clock is ahead of the sandbox's; None where it is the true present."""
@@ -89,13 +86,8 @@ class Replica:
 
     @property
     def catalog(self) -> dict[str, Any]:
-        """What is configured, with the number of the sync where the platform counts them."""
-        if self._attempts is None:
-            return self._catalog
-        number = {"generation_id": self._number, "minimum_generation_id": self._number, "sync_id": self._number}
-        if self.mode != "full refresh":
-            number |= {"generation_id": 1, "minimum_generation_id": 0}
-        return {"streams": [stream | number for stream in self._catalog["streams"]]}
+        """What is configured for the next sync."""
+        return self._attempts.catalog
 
     @property
     def state(self) -> State:
@@ -140,36 +132,17 @@ class Replica:
 
     def begin(self) -> tuple[datetime, Truth]:
         """What is true when a sync begins; all that was changed lies at least a second back."""
-        self._next_attempt()
+        if self._attempts.next():
+            self._begin_copy()
+            if self.mode == "full refresh":
+                self._next_generation()
         self.sandbox.advance(seconds=1)
         self._truths.end_with(self.sandbox.now + min(self.skew or timedelta(), timedelta()))
         return self.sandbox.now, self._truths.now()
 
-    def _next_attempt(self) -> None:
-        """Another attempt at the sync before, or the first one at the next sync."""
-        self._attempt += 1
-        if self._attempts is not None and 1 < self._attempt <= self._attempts:
-            return
-        is_anew = self._attempts is not None or self._attempt == 1
-        if is_anew:
-            self._number, self._attempt = max(self._number + 1, FIRST_SYNC), 1
-            self._begin_copy()
-        if is_anew and self.mode == "full refresh":
-            self._next_generation()
-
     def look(self) -> None:
         """Take note of what is true now, in the middle of a sync, which may see it."""
-        self._note(self._truths.now())
-
-    def _note(self, truth: Truth) -> None:
-        for table, rows in truth.rows.items():
-            if table == "campaigns":  # one whose state becomes what it was before is told again
-                texts = {row.text for row in rows}
-                self._known[table].update({one: self._known[table].get(one, 0) + 1 for one in texts - self._shown})
-                self._shown = texts
-                continue
-            for text, number in Counter(row.text for row in rows).items():
-                self._known[table][text] = max(self._known[table].get(text, 0), number)
+        self._known.note(self._truths.now())
 
     def _system_time(self) -> datetime:
         return datetime.now(UTC) if self.skew is None else self.sandbox.now + self.skew
@@ -196,22 +169,17 @@ class Replica:
         self.tally.incomplete += "INCOMPLETE" in statuses.values()
         self.tally.streams.update(sign.table for sign in signs if sign.status == "COMPLETE")
         for truth in before, after:
-            self._note(truth)
+            self._known.note(truth)
         for table, row in self._truths.between(before, after):
-            self._known[table].setdefault(row.text, 1)
+            self._known.add_all(table, [row])
         if MEMBERS in self.tables:
-            self._copy.see(before.rows[MEMBERS])
-            if signs and not goes_on(self._states.get(MEMBERS, {}), logs):
-                self._begin_copy()
-            for truth in before, after:
-                self._copy.see(truth.rows[MEMBERS])
+            self._see_copy(before, after, has_begun=bool(signs))
         for table in self.tables:
             signs_of = [sign for sign in signs if sign.table == table]
             was, now = ([row for row in truth.rows[table] if not row.is_nothing] for truth in (before, after))
             self._excused[table] |= {row.text for row in (*was, *now) if skipped.has(table, row)}
             if skipped.is_doubtful(table):  # a template that is absent where it belongs comes without its medium
-                shown = [Row.of(table, sign.record, self._truths.keys) for sign in signs_of if sign.record is not None]
-                self._known[table].update({row.text: 1 for row in shown if row.text not in self._known[table]})
+                self._known.add_all(table, self._rows_of(table, signs_of))
             complete = statuses.get(table) == "COMPLETE"
             if table == MEMBERS:
                 self._take(table, signs_of, killed=killed, keep_torn=keep_torn)
@@ -228,11 +196,22 @@ class Replica:
                 self._take(table, signs_of, killed=killed, keep_torn=keep_torn)
                 self._compare(table, was, now, began, settled, moved=moved, complete=complete)
             elif complete:
-                self._compare_whole(table, [sign.record for sign in signs_of if sign.record is not None], was, now)
+                self._compare_whole(table, self._rows_of(table, signs_of), was, now)
                 self._excused[table].clear()
         if set(statuses.values()) == {"COMPLETE"} and len(statuses) == len(self.tables):
-            self._attempt = self._attempts or 0
+            self._attempts.ended()
         return statuses
+
+    def _rows_of(self, table: str, signs: Iterable[Sign]) -> list[Row]:
+        return [Row.of(table, sign.record, self._truths.keys) for sign in signs if sign.record is not None]
+
+    def _see_copy(self, before: Truth, after: Truth, *, has_begun: bool) -> None:
+        """Take note of the members that there were; a sync may have begun their copy again."""
+        self._copy.see(before.rows[MEMBERS])
+        if has_begun and not goes_on(self._states.get(MEMBERS, {}), self.logs):
+            self._begin_copy()
+        for truth in before, after:
+            self._copy.see(truth.rows[MEMBERS])
 
     def _begin_copy(self) -> None:
         """All lists are read again, to take the place of what came of them."""
@@ -343,10 +322,10 @@ class Replica:
         if table in ALL_EXPORTS:
             assert moment(state["settled"]) >= present - self.lookback, (table, state)
 
-    def _compare_whole(self, table: str, records: list[Mapping[str, Any]], before: list[Row], after: list[Row]) -> None:
+    def _compare_whole(self, table: str, rows: list[Row], before: list[Row], after: list[Row]) -> None:
         """Compare a table that comes whole each time."""
-        arrived = Counter(Row.of(table, record, self._truths.keys).text for record in records)
-        self.tally.emitted += len(records)
+        arrived = Counter(row.text for row in rows)
+        self.tally.emitted += len(rows)
         kept = Counter(row.text for row in before if row.text not in self._excused[table])
         self._nothing_else(table, arrived)
         self._nothing_lost(table, arrived, kept & Counter(row.text for row in after))
@@ -374,7 +353,7 @@ class Replica:
         )
 
     def _nothing_else(self, table: str, arrived: Counter[str]) -> None:
-        known = self._known[table]
+        known = self._known.of(table)
         made_up = [text for text in arrived if text not in known]
         assert not made_up, f"{table}: {len(made_up)} rows that never were, {made_up[:2]}"
         twice = arrived - Counter(known) - self._repeatable[table]

@@ -1,5 +1,6 @@
 """What a project holds, as the records that every stream must have: both oracles, behind one door."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -90,6 +91,36 @@ class Truth:
     """The rows of each stream."""
     parts: dict[str, tuple[dict[Any, Record], dict[Any, Record]]] = field(default_factory=dict)
     """Of streams that are put together from two endpoints: what each of these shows, by key."""
+
+
+class Known:
+    """The rows that ever were, and how many of each there were at a time."""
+
+    def __init__(self, streams: Iterable[str]) -> None:
+        """Know none."""
+        self._rows: dict[str, dict[str, int]] = {stream: {} for stream in streams}
+        self._shown: set[str] = set()
+
+    def of(self, stream: str) -> dict[str, int]:
+        """Those of a stream, by their text."""
+        return self._rows[stream]
+
+    def add_all(self, stream: str, rows: Iterable[Row]) -> None:
+        """Know some rows more."""
+        for row in rows:
+            self._rows[stream].setdefault(row.text, 1)
+
+    def note(self, truth: Truth) -> None:
+        """Take note of what is true at one time."""
+        for stream, rows in truth.rows.items():
+            known = self._rows[stream]
+            if stream == "campaigns":  # one whose state becomes what it was before is told again
+                texts = {row.text for row in rows}
+                known.update({one: known.get(one, 0) + 1 for one in texts - self._shown})
+                self._shown = texts
+                continue
+            for text, number in Counter(row.text for row in rows).items():
+                known[text] = max(known.get(text, 0), number)
 
 
 class Truths:
