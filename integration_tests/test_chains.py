@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.model.replica import MODES, Replica
+from integration_tests.model.attempts import MODES
+from integration_tests.model.replica import Replica
 from integration_tests.model.signs import Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.all_tables import TABLES

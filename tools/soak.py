@@ -32,11 +32,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from integration_tests.model import breakage
+from integration_tests.model.attempts import MODES
 from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
 from integration_tests.model.breakage import endpoints_of, may_fail, name_of
 from integration_tests.model.machine import OTHERS, Model
 from integration_tests.model.project_changes import CHANGES, change
-from integration_tests.model.replica import MODES, Replica
+from integration_tests.model.replica import Replica
+from integration_tests.model.signs import Sign, Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.all_tables import TABLES
 from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF

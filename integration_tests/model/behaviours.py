@@ -29,7 +29,7 @@ BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "zero_metrics": (False, True),
     "late_metrics_in_days": (0.0, 1.5, 14.0),
     "blank_lines": (True, False),
-    "job_polls": (2, 0, 3, 2, 40),
+    "job_polls": (2, 0, 3, 2, 20),
     "job_file_bytes": (10_000_000, 2_500),
     "job_bytes": (100_000_000_000, 100_000_000_000, 25_000),
     "job_files_page": (10, 1),

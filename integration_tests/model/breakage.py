@@ -150,13 +150,11 @@ def outage(kind: Mapping[str, Any], endpoint: str, *, seconds: float, nth: int) 
 
 
 def are_borne(faults: Iterable[Fault], method: str) -> bool:
-    """Whether a sync with these faults comes to its end: outages that are short enough, and what is slow."""
-    lasting = 0.0
-    for one in faults:
-        if one.lasting is None and (one.kind != "slow" or method == "jobs"):  # a job that is so slow is given up
-            return False
-        lasting += one.lasting or 0.0
-    return lasting <= OUTAGE_SECONDS
+    """Whether a sync with these faults comes to its end: outages that are short enough, or what is slow."""
+    faults = list(faults)
+    if all(one.kind == "slow" for one in faults):
+        return not faults or method != "jobs"  # a job that is so slow is given up
+    return sum(OUTAGE_SECONDS + 1 if one.lasting is None else one.lasting for one in faults) <= OUTAGE_SECONDS
 
 
 def failing_lists(faults: Iterable[Fault]) -> frozenset[int] | None:

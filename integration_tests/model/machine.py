@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from integration_tests.model import breakage
+from integration_tests.model.attempts import MODES
 from integration_tests.model.behaviours import BEHAVIOURS, EXPORT_METHODS, fitting
 from integration_tests.model.members import MEMBERS
 from integration_tests.model.project_changes import AT_ONCE, CHANGES, change
-from integration_tests.model.replica import MODES, Replica
+from integration_tests.model.replica import Replica
 from integration_tests.model.signs import Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.all_tables import TABLES

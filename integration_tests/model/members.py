@@ -1,7 +1,7 @@
 """Members of lists: a copy of all of them may take several attempts of one sync, each with a state."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from integration_tests.model.truths import Row
@@ -22,6 +22,10 @@ class Copy:
         """Take note of what is true at one time."""
         there = Counter(row.text for row in rows)
         self.lasting = there if self.lasting is None else self.lasting & there
+
+    def wanted(self, unless: Collection[str]) -> Counter[str]:
+        """What must have come, but for the rows with these texts."""
+        return Counter({text: number for text, number in (self.lasting or {}).items() if text not in unless})
 
 
 def goes_on(state: Mapping[str, Any], logs: Iterable[str]) -> bool:

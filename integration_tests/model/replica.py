@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from integration_tests.attempts import Attempts
+from integration_tests.model.attempts import MODES, Attempts
 from integration_tests.model.in_process import Keep, connected
 from integration_tests.model.members import MEMBERS, Copy, goes_on
 from integration_tests.model.signs import Sign, Skipped, Tally
@@ -24,11 +24,6 @@ from integration_tests.support.all_tables import CURSORS, DAILY, TABLES
 from integration_tests.support.expected import ALL_EXPORTS, EVENT_TABLES
 from integration_tests.support.sync import State, catalog_here, configured, settings
 
-MODES = {
-    "append + deduped": ("incremental", "append_dedup"),
-    "append": ("incremental", "append"),
-    "full refresh": ("full_refresh", "overwrite"),
-}
 REVISED = timedelta(days=15)
 """How long the metrics of a day may change."""
 
@@ -48,8 +43,7 @@ class Replica:
     ) -> None:
         """Replicate ``tables`` of ``sandbox`` with that lookback, in minutes, and ``others`` of the settings.
 
-        The platform makes so many ``attempts`` at a sync that does not come to its end; None for a runner that
-        does not count syncs.
+        ``attempts`` are those of the platform at one sync; None for a runner that does not count syncs.
         """
         self.sandbox = sandbox
         self.tables = [table for table in TABLES if table in set(tables)]
@@ -63,8 +57,7 @@ class Replica:
         self._attempts = Attempts(selected, attempts, is_overwritten=mode == "full refresh")
         self._copy = Copy()
         self.virtual = VirtualTime()
-        self.logs: list[str] = []
-        """What the last sync logged."""
+        self.logs: list[str] = []  # of the last sync
         self.failing_lists: frozenset[int] | None = None
         """The lists that cannot be read in the next sync, if nothing else fails; None where anything may."""
         schemas = {stream["name"]: stream["json_schema"] for stream in discovered["streams"]}
@@ -106,12 +99,10 @@ class Replica:
     ) -> dict[str, str]:
         """Sync in this process and compare; gives the last status of each table.
 
-        With ``kill_after`` the sync ends for good after so many messages, and what came after the last state
-        arrived or, without ``keep_torn``, did not. ``meanwhile`` is done after so many messages.
+        With ``kill_after`` it ends after so many messages, and what came after the last state arrived or, without
+        ``keep_torn``, did not. ``meanwhile`` is done after so many messages.
         """
-        signs: list[Sign] = []
-        logs: list[str] = []
-        killed = False
+        signs, logs, killed = list[Sign](), list[str](), False
         began, before = self.begin()
         self.sandbox.faults.time = self.virtual
         started = self.virtual.now()
@@ -170,8 +161,8 @@ class Replica:
         self.tally.streams.update(sign.table for sign in signs if sign.status == "COMPLETE")
         for truth in before, after:
             self._known.note(truth)
-        for table, row in self._truths.between(before, after):
-            self._known.add_all(table, [row])
+        for name, row in self._truths.between(before, after):
+            self._known.add_all(name, [row])
         if MEMBERS in self.tables:
             self._see_copy(before, after, has_begun=bool(signs))
         for table in self.tables:
@@ -203,7 +194,7 @@ class Replica:
         return statuses
 
     def _rows_of(self, table: str, signs: Iterable[Sign]) -> list[Row]:
-        return [Row.of(table, sign.record, self._truths.keys) for sign in signs if sign.record is not None]
+        return [Row.of(table, one.record, self._truths.keys) for one in signs if one.record is not None]
 
     def _see_copy(self, before: Truth, after: Truth, *, has_begun: bool) -> None:
         """Take note of the members that there were; a sync may have begun their copy again."""
@@ -222,10 +213,7 @@ class Replica:
             self._excused[MEMBERS].clear()
 
     def _lies_ahead(self, table: str, began: datetime) -> bool:
-        """Whether the saved state lies in the future, by this machine's clock, which is behind.
-
-        Days are read again from long before.
-        """
+        """Whether the saved state lies in the future by this machine's clock; days are read again in any case."""
         saved = self._states.get(table, {}).get(CURSORS[table])
         present = began + min(self.skew or timedelta(), timedelta())
         return saved is not None and table not in DAILY and moment(saved) > present
@@ -279,10 +267,9 @@ class Replica:
         self._nothing_else(table, arrived)
         if not moved:
             return
-        state = self._states[table]
-        reached = moment(state[CURSORS[table]])
+        reached = moment(self._states[table][CURSORS[table]])
         if complete:
-            self._assert_far_enough(table, state, began)
+            self._assert_far_enough(table, self._states[table], began)
         lasting = Counter(row.text for row in before) & Counter(row.text for row in after)
         there = Counter({row.key: 1 for row in rows}) if self.mode == "full refresh" and table == "users" else arrived
         if self.mode == "append + deduped":
@@ -337,11 +324,10 @@ class Replica:
         failing = self.failing_lists
         if not complete and (not ended or failing is None):
             return
-        excused = self._excused[MEMBERS]
         left_out = {row.text for row in self._truths.now().rows[MEMBERS] if row.key[1] in (failing or ())}
-        lasting = self._copy.lasting or Counter()
-        unless = excused if complete else excused | left_out
-        self._nothing_lost(MEMBERS, arrived, Counter({one: n for one, n in lasting.items() if one not in unless}))
+        self._nothing_lost(
+            MEMBERS, arrived, self._copy.wanted(self._excused[MEMBERS] | (set() if complete else left_out))
+        )
 
     def _nothing_lost(self, table: str, arrived: Counter[Any], wanted: Counter[Any]) -> None:
         missing = wanted - arrived

@@ -20,7 +20,7 @@ from source_iterable import api, jobs, patience
 from source_iterable.prefetch import prefetcher, work
 from source_iterable.streams import export
 
-MODULES = (export, jobs, patience, prefetcher, work)
+MODULES = (export, jobs, prefetcher, work)
 """The modules of the connector that look at a clock to see how long something takes."""
 FOR_EVER = 30 * 86400.0
 """A sync that waits for so many seconds without an end would never end."""
@@ -42,6 +42,11 @@ class VirtualTime:
         """The present."""
         return self._now
 
+    def own_waits(self) -> float:
+        """For how long this thread waited: what its patience goes by, as others may let hours pass in between."""
+        waited: float = getattr(self._of_thread, "waited", 0.0)
+        return waited
+
     def at(self, moment: float, action: Callable[[], object]) -> None:
         """Do something as soon as it is so late."""
         self._appointments.append((moment, action))
@@ -62,6 +67,7 @@ class VirtualTime:
 
     def sleep(self, seconds: float) -> None:
         """Let a thread wait, from where its last request or wait came to."""
+        self._of_thread.waited = self.own_waits() + max(0.0, seconds)
         until = getattr(self._of_thread, "at", self._now) + max(0.0, seconds)
         self._of_thread.at = until
         self.pass_to(until)
@@ -95,6 +101,10 @@ class VirtualTime:
             stack.enter_context(patch.object(api.Api, "seconds_a_request", _seconds_a_request))
             for module in MODULES:
                 stack.enter_context(patch.object(module, "time", clock))
+            patient = SimpleNamespace(monotonic=self.own_waits, sleep=self.sleep)
+            stack.enter_context(patch.object(patience, "time", patient))
+            # Threads cannot tell by their own waits for how long nothing succeeds for any of them.
+            stack.enter_context(patch.object(patience.Outage, "is_long", False))
             stack.enter_context(patch.object(prefetcher, "threading", tools))
             waiting = {name: getattr(threading, name) for name in ("BoundedSemaphore", "Condition")}
             tools = SimpleNamespace(Event=lambda: _Event(self), **waiting)

@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+MODES = {
+    "append + deduped": ("incremental", "append_dedup"),
+    "append": ("incremental", "append"),
+    "full refresh": ("full_refresh", "overwrite"),
+}
 FIRST_SYNC = 2
 """Numbers below are those of runners that do not count."""
 
