@@ -16,10 +16,10 @@ WORKDIR /build
 RUN python3 -m venv /build/venv && python3 -m venv --without-pip /opt/source-iterable
 
 # Dependencies in a layer of their own, rebuilt only when the lock changes. Wheels only: nothing is compiled here.
-COPY requirements.lock requirements-build.lock ./
-RUN /build/venv/bin/pip install --quiet --require-hashes --only-binary :all: --requirement requirements-build.lock \
+COPY requirements/runtime.lock requirements/build.lock requirements/
+RUN /build/venv/bin/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/build.lock \
     && /build/venv/bin/pip --python /opt/source-iterable/bin/python install --quiet --require-hashes \
-        --only-binary :all: --requirement requirements.lock
+        --only-binary :all: --requirement requirements/runtime.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY source_iterable ./source_iterable

@@ -1,4 +1,4 @@
-# `make help` lists what there is. Everything runs in a virtual environment made from requirements-dev.lock.
+# `make help` lists what there is. Everything runs in a virtual environment made from requirements/dev.lock.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +12,9 @@ NPM ?= npm
 SMOKE_PYTHON ?= $(PYTHON)
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+QUIET_PIP := -m pip --quiet --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(QUIET_PIP)
+SMOKE_PIP := .venv-smoke/bin/python $(QUIET_PIP)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
            --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
@@ -21,7 +23,8 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 LOCKED := $(VENV)/.locked-$(VERSION)
 INSTALLED := $(VENV)/.installed-$(VERSION)
 CLIENTS := $(CLIENTS_VENV)/.installed-$(VERSION)
-OFFICIAL := client_tests/official/node_modules/.installed
+CLIENT_TESTS := integration_tests/clients
+OFFICIAL := $(CLIENT_TESTS)/official
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test test-clients test-official-client lint lint-github demo docs contract bench soak fix dist smoke image test-image release-check lock upgrade clean python clients-python
@@ -50,12 +53,12 @@ lint-github: $(INSTALLED)
 	$(BIN)/zizmor --quiet --offline .github
 
 test-clients: $(CLIENTS) ## read with PyAirbyte, into DuckDB and PostgreSQL (Python 3.11 or 3.12)
-	$(CLIENTS_VENV)/bin/pytest -W ignore -n $(WORKERS) client_tests $(PYTEST_ARGS)
+	$(CLIENTS_VENV)/bin/pytest -W ignore -n $(WORKERS) $(CLIENT_TESTS) $(PYTEST_ARGS)
 
 # Without Node.js there is nothing to test with: that is a sentence to a person, and a failure where CI is set.
 test-official-client: ## let Iterable's own client read the sandbox (Node.js 20 or newer)
 	@if $(NODE) -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null && $(NPM) --version >/dev/null 2>&1; then \
-	  $(MAKE) --no-print-directory --silent $(INSTALLED) $(OFFICIAL) && $(BIN)/python -m client_tests.official; \
+	  $(MAKE) --no-print-directory --silent $(INSTALLED) $(OFFICIAL)/node_modules/.installed && $(BIN)/python -m integration_tests.clients.official; \
 	else \
 	  echo "Skipped: Iterable's official client needs Node.js 20 or newer and npm, and '$(NODE)' or '$(NPM)' is not that." >&2; \
 	  test -z "$$CI"; \
@@ -87,8 +90,8 @@ dist: $(INSTALLED) ## build the source distribution and the wheel
 
 smoke: dist ## install the wheel for SMOKE_PYTHON, and read a make-believe project with it
 	$(SMOKE_PYTHON) -m venv --clear .venv-smoke
-	.venv-smoke/bin/python -m pip --quiet --quiet --disable-pip-version-check install --require-hashes --requirement requirements.lock
-	.venv-smoke/bin/python -m pip --quiet --quiet --disable-pip-version-check install --no-deps dist/*.whl
+	$(SMOKE_PIP) install --require-hashes --requirement requirements/runtime.lock
+	$(SMOKE_PIP) install --no-deps dist/*.whl
 	$(BIN)/python -m tools.smoke .venv-smoke/bin/source-iterable
 
 test-image: $(INSTALLED) ## build the image and try it (needs a Docker engine)
@@ -101,39 +104,39 @@ release-check: $(INSTALLED) ## whether versions, dates and lock files agree; TAG
 	@$(BIN)/python -m tools.release_check $${TAG:+--tag "$$TAG"}
 
 lock: $(INSTALLED) ## make the lock files fit pyproject.toml, keeping versions where that is possible
-	$(COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
-	$(COMPILE) $(UPGRADE) --output-file requirements-build.lock --group build
-	$(COMPILE) $(UPGRADE) --output-file requirements-dev.lock --constraint requirements.lock \
-	  --constraint requirements-build.lock --group dev pyproject.toml
-	$(COMPILE) $(UPGRADE) --output-file requirements-clients.lock --group clients pyproject.toml
+	$(COMPILE) $(UPGRADE) --output-file requirements/runtime.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) --output-file requirements/build.lock --group build
+	$(COMPILE) $(UPGRADE) --output-file requirements/dev.lock --constraint requirements/runtime.lock \
+	  --constraint requirements/build.lock --group dev pyproject.toml
+	$(COMPILE) $(UPGRADE) --output-file requirements/clients.lock --group clients pyproject.toml
 
 upgrade: ## make the lock files anew with the newest versions
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
 
 clean: ## remove the virtual environment, caches and build results
-	rm -rf .venv .venv-* client_tests/official/node_modules build dist demo .bench .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* $(OFFICIAL)/node_modules build dist demo .bench .tmp .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): $(LOCKED) pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(LOCKED): requirements-dev.lock | python
+$(LOCKED): requirements/dev.lock | python
 	@echo "Setting up $(VENV) with Python $(VERSION), which takes a minute ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --require-hashes --requirement requirements/dev.lock
 	@touch $@
 
-$(OFFICIAL): client_tests/official/package.json client_tests/official/package-lock.json client_tests/official/.npmrc
-	@echo "Setting up client_tests/official/node_modules ..."
-	@cd client_tests/official && $(NPM) ci --loglevel=error >/dev/null
+$(OFFICIAL)/node_modules/.installed: $(addprefix $(OFFICIAL)/,package.json package-lock.json .npmrc)
+	@echo "Setting up $(OFFICIAL)/node_modules ..."
+	@cd $(OFFICIAL) && $(NPM) ci --loglevel=error >/dev/null
 	@touch $@
 
 # PyAirbyte asks for other versions than the tools do, and for more room, so it has an environment to itself.
-$(CLIENTS): requirements-clients.lock pyproject.toml | $(INSTALLED) clients-python
+$(CLIENTS): requirements/clients.lock pyproject.toml | $(INSTALLED) clients-python
 	@echo "Setting up $(CLIENTS_VENV) with Python $(VERSION) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIENTS_VENV)
-	@$(BIN)/uv pip sync --quiet --python $(CLIENTS_VENV) --require-hashes requirements-clients.lock
+	@$(BIN)/uv pip sync --quiet --python $(CLIENTS_VENV) --require-hashes requirements/clients.lock
 	@$(BIN)/uv pip install --quiet --python $(CLIENTS_VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -3,11 +3,15 @@
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import NOW, START, environment
+
+# PyAirbyte has an environment of its own: `make test-clients`.
+collect_ignore = [] if find_spec("airbyte") else ["clients"]
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ PAGE = "docs/iterable.md"
 UNRELEASED = "Unreleased"
 """The heading of what the next release will bring: until then it needs neither date nor row."""
 
-RUNTIME, BUILD, DEVELOPMENT = "requirements.lock", "requirements-build.lock", "requirements-dev.lock"
-CLIENTS = "requirements-clients.lock"
+RUNTIME, BUILD, DEVELOPMENT = "requirements/runtime.lock", "requirements/build.lock", "requirements/dev.lock"
+CLIENTS = "requirements/clients.lock"
 
 Project = Mapping[str, Any]
 Pins = dict[str, set[str]]

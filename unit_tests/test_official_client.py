@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from client_tests.official.differences import FAULTS, UNKNOWN, WITHOUT_COUNTERPART
+from integration_tests.clients.official.differences import FAULTS, UNKNOWN, WITHOUT_COUNTERPART
 
-FOLDER = Path(__file__).parent.parent / "client_tests" / "official"
+FOLDER = Path(__file__).parent.parent / "integration_tests" / "clients" / "official"
 
 
 def test_the_lock_file_pins_every_package_and_names_no_registry() -> None:

@@ -51,7 +51,7 @@ FILES = {
         | 1.2.3 | 2026-01-31 | | The newest |
         | 1.2.2 | 2026-01-01 | | The one before |
         """,
-    "requirements.lock": """\
+    "requirements/runtime.lock": """\
         airbyte-cdk==7.1.0 \\
             --hash=sha256:00
         orjson==3.10.1 ; python_full_version < '3.11' \\
@@ -59,11 +59,11 @@ FILES = {
         orjson==3.11.0 ; python_full_version >= '3.11' \\
             --hash=sha256:00
         """,
-    "requirements-build.lock": """\
+    "requirements/build.lock": """\
         editables==0.5
         hatchling==1.27.0
         """,
-    "requirements-dev.lock": """\
+    "requirements/dev.lock": """\
         airbyte-cdk==7.1.0
         editables==0.5
         hatchling==1.27.0
@@ -72,7 +72,7 @@ FILES = {
         pyyaml==6.0.3
         ruff==0.17.6
         """,
-    "requirements-clients.lock": """\
+    "requirements/clients.lock": """\
         airbyte==0.71.3
         airbyte-cdk==7.3.0
         orjson==3.11.0
@@ -195,43 +195,46 @@ def test_given_a_tree_in_which_all_agrees_when_checked_then_it_can_be_released(
             "pyproject.toml",
             "orjson>=3.10,<4",
             "orjson>=3.11,<4",
-            "requirements.lock: orjson 3.10.1 is not <4,>=3.11. Run `make lock`.",
+            "requirements/runtime.lock: orjson 3.10.1 is not <4,>=3.11. Run `make lock`.",
         ),
         (
             "pyproject.toml",
             '"orjson>=3.10,<4", ',
             '"orjson>=3.10,<4", "msgspec>=0.19", ',
-            "requirements.lock: msgspec is missing, which pyproject.toml asks for. Run `make lock`.",
+            "requirements/runtime.lock: msgspec is missing, which pyproject.toml asks for. Run `make lock`.",
         ),
         (
             "pyproject.toml",
             "hatchling>=1.27",
             "hatchling>=1.28",
-            "requirements-build.lock: hatchling 1.27.0 is not >=1.28. Run `make lock`.",
+            "requirements/build.lock: hatchling 1.27.0 is not >=1.28. Run `make lock`.",
         ),
         (
             "pyproject.toml",
             "PyYAML>=6",
             "PyYAML>=6.1",
-            "requirements-dev.lock: PyYAML 6.0.3 is not >=6.1. Run `make lock`.",
+            "requirements/dev.lock: PyYAML 6.0.3 is not >=6.1. Run `make lock`.",
         ),
         (
-            "requirements-clients.lock",
+            "requirements/clients.lock",
             "airbyte==0.71.3",
             "airbyte==0.70.0",
-            "requirements-clients.lock: airbyte 0.70.0 is not >=0.71. Run `make lock`.",
+            "requirements/clients.lock: airbyte 0.70.0 is not >=0.71. Run `make lock`.",
         ),
         (
-            "requirements-clients.lock",
+            "requirements/clients.lock",
             "orjson==3.11.0",
             "orjson==4.0.0",
-            "requirements-clients.lock: orjson 4.0.0 is not <4,>=3.10. Run `make lock`.",
+            "requirements/clients.lock: orjson 4.0.0 is not <4,>=3.10. Run `make lock`.",
         ),
         (
-            "requirements-dev.lock",
+            "requirements/dev.lock",
             "airbyte-cdk==7.1.0",
             "airbyte-cdk==7.2.0",
-            "requirements.lock: airbyte-cdk 7.1.0 is not what requirements-dev.lock has (7.2.0). Run `make lock`.",
+            (
+                "requirements/runtime.lock: airbyte-cdk 7.1.0 is not what requirements/dev.lock has (7.2.0). "
+                "Run `make lock`."
+            ),
         ),
     ],
 )

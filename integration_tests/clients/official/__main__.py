@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from client_tests.official.differences import FAULTS, UNKNOWN, WITHOUT_COUNTERPART, WRITING, Difference
+from integration_tests.clients.official.differences import FAULTS, UNKNOWN, WITHOUT_COUNTERPART, WRITING, Difference
 from integration_tests.sandbox import Sandbox
 
 HERE = Path(__file__).parent

@@ -10,10 +10,10 @@ import airbyte as ab
 import pandas as pd
 import pytest
 
-from client_tests.conftest import CONNECTOR, Connect
-from client_tests.page import PAGE, examples
-from client_tests.postgres import Postgres
-from client_tests.tables import BEGIN_ANEW, CURSOR_OF, EVERY, assert_holds
+from integration_tests.clients.conftest import CONNECTOR, Connect
+from integration_tests.clients.page import PAGE, examples
+from integration_tests.clients.postgres import Postgres
+from integration_tests.clients.tables import BEGIN_ANEW, CURSOR_OF, EVERY, assert_holds
 from integration_tests.sandbox import Sandbox
 
 SELECTED = ["campaigns", "email_send", "email_open", "users"]

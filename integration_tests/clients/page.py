@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from textwrap import dedent
 
-PAGE = (Path(__file__).parent.parent / "docs" / "pyairbyte.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "pyairbyte.md").read_text("utf-8")
 
 
 def examples(heading: str) -> list[str]:

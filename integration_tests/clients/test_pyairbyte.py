@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from airbyte.caches import CacheBase
 
-from client_tests.conftest import Connect
-from client_tests.page import examples
-from client_tests.tables import BEGIN_ANEW, CURSOR_OF, EVERY, assert_holds, columns
+from integration_tests.clients.conftest import Connect
+from integration_tests.clients.page import examples
+from integration_tests.clients.tables import BEGIN_ANEW, CURSOR_OF, EVERY, assert_holds, columns
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.expected import ALL_EXPORTS, DOCUMENTED, TRUTH_OF
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from client_tests.postgres import Postgres, find_binaries
+from integration_tests.clients.postgres import Postgres, find_binaries
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import NOW, START, environment, settings
 

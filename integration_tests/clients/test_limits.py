@@ -10,9 +10,9 @@ from airbyte.caches import CacheBase
 from airbyte.exceptions import AirbyteConnectorFailedError, PyAirbyteNameNormalizationError
 from airbyte.shared.sql_processor import SQLRuntimeError
 
-from client_tests.conftest import Connect
-from client_tests.page import examples
-from client_tests.tables import assert_holds, rows, truth
+from integration_tests.clients.conftest import Connect
+from integration_tests.clients.page import examples
+from integration_tests.clients.tables import assert_holds, rows, truth
 from integration_tests.sandbox import Fault, Sandbox
 
 WIRE_TIME = "%Y-%m-%d %H:%M:%S +00:00"
