@@ -67,7 +67,8 @@ test-official-client: ## let Iterable's own client read the sandbox (Node.js 20 
 demo: $(INSTALLED) ## replicate a make-believe Iterable project into a local database
 	@$(BIN)/python -m tools.demo
 
-docs: $(INSTALLED) ## make the tables, columns and pictures of the documentation from the code
+docs: $(INSTALLED) ## make what is derived from the code: tables, columns and pictures of the documentation, the tests' catalogs
+	@$(BIN)/python -m tools.acceptance_files
 	@$(BIN)/python -m tools.docs.tables
 	@$(BIN)/python -m tools.docs.form
 

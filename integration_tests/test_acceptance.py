@@ -168,9 +168,9 @@ def test_given_a_project_when_discovered_then_all_tables_in_order(catalog: Catal
 
 
 def test_given_a_project_when_discovered_then_the_documents_of_the_tests_hold_all_its_tables(catalog: Catalog) -> None:
-    written = {name: (HERE / name).read_text("utf-8") for name in documents(catalog)}
+    written = {path: path.read_text("utf-8") for path in documents(catalog)}
 
-    assert written == documents(catalog), "write them with: python -m tools.acceptance_files"
+    assert written == documents(catalog), "write them with: make docs"
     assert [one["stream"]["name"] for one in document("configured_catalog.json")["streams"]] == list(TABLES)
     assert tuple(abnormal_states()) == INCREMENTAL
 

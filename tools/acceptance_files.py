@@ -1,6 +1,7 @@
-"""Writes the catalog and the state that acceptance-test-config.yml names: ``python -m tools.acceptance_files``.
+"""Writes what tests keep of the catalog that `discover` shows for the sandbox's project; `make docs` runs it.
 
-They hold every table that `discover` shows, one a line.
+These are the catalog itself, a line for each column, so that a change to a schema is a diff to review, and the
+configured catalog and the abnormal state that acceptance-test-config.yml names, a line for each stream.
 """
 
 import json
@@ -14,19 +15,42 @@ from integration_tests.sandbox import Sandbox, Size
 from integration_tests.support.all_tables import LOOKBACKS
 from integration_tests.support.sync import discover
 
-FOLDER = Path(__file__).resolve().parent.parent / "integration_tests"
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "integration_tests"
+SNAPSHOT = ROOT / "unit_tests" / "snapshots" / "catalog.json"
 FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
 KEPT = {"campaigns": {"campaignStates": {"Running": [2220236]}}}
 """What the states of some tables keep besides moments."""
 
 
-def documents(catalog: Mapping[str, Any]) -> dict[str, str]:
+def documents(catalog: Mapping[str, Any]) -> dict[Path, str]:
     """The text of each file, for what `discover` shows."""
     streams = catalog["streams"]
     return {
-        "configured_catalog.json": '{"streams": [\n' + _lines(map(_selected, streams)) + "\n]}\n",
-        "abnormal_state.json": "[\n" + _lines(_future(streams)) + "\n]\n",
+        HERE / "configured_catalog.json": '{"streams": [\n' + _lines(map(_selected, streams)) + "\n]}\n",
+        HERE / "abnormal_state.json": "[\n" + _lines(_future(streams)) + "\n]\n",
+        SNAPSHOT: snapshot(catalog),
     }
+
+
+def snapshot(catalog: Mapping[str, Any]) -> str:
+    """``catalog`` as JSON in the order in which `discover` prints it, with a line for each column."""
+    return '{"streams": [\n' + ",\n".join(map(_stream, catalog["streams"])) + "\n]}\n"
+
+
+def _stream(stream: Mapping[str, Any]) -> str:
+    schema = stream["json_schema"]
+    properties = {"properties": _object(schema["properties"])}
+    facts = {name: json.dumps(value) for name, value in schema.items()} | properties
+    return _joined({name: json.dumps(value) for name, value in stream.items()} | {"json_schema": _joined(facts)})
+
+
+def _object(values: Mapping[str, Any]) -> str:
+    return _joined({name: json.dumps(value) for name, value in values.items()})
+
+
+def _joined(values: Mapping[str, str]) -> str:
+    return "{\n" + ",\n".join(f"{json.dumps(name)}: {value}" for name, value in values.items()) + "\n}"
 
 
 def _selected(stream: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,11 +87,11 @@ def _lines(entries: Iterable[Mapping[str, Any]]) -> str:
 
 
 def main() -> int:
-    """Write the files; gives the exit code."""
+    """Write the files; returns the exit code."""
     with Sandbox(size=Size.smallest()) as sandbox:
         catalog = discover(sandbox)
-    for name, text in documents(catalog).items():
-        (FOLDER / name).write_text(text, "utf-8")
+    for path, text in documents(catalog).items():
+        path.write_text(text, "utf-8")
     return 0
 
 
