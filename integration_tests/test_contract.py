@@ -18,9 +18,7 @@ from integration_tests.contract import DEFINITIONS, ENDPOINTS, Known, Misfit, en
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.options import PROJECT_TYPES
 from integration_tests.sandbox.wire import Request
-from integration_tests.support import all_tables
 from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here
-from source_iterable import columns
 from source_iterable.streams import STREAMS
 from source_iterable.streams.export import ExportStream
 
@@ -334,7 +332,7 @@ def test_every_data_type_is_a_stream() -> None:
         "export/data.json": ENDPOINTS["GET export/data.json"]["parameters"]["dataTypeName"]["enum"],
         "export/start": DEFINITIONS["StartExportRequest"]["properties"]["dataTypeName"]["enum"],
     }
-    read = {stream.data_type for stream in STREAMS if issubclass(stream, ExportStream)}
+    read = {stream.data_type for stream in STREAMS.values() if issubclass(stream, ExportStream)}
 
     require_none(f"{endpoint}: {name}" for endpoint, names in offered.items() for name in read ^ set(names))
 
@@ -359,7 +357,7 @@ def without_a_column() -> set[str]:
     for name, definition in DEFINITIONS.items():
         if name in inside:
             continue
-        declared = columns.properties(RECORDS_OF[name]) if name in RECORDS_OF else {}
+        declared = STREAMS[RECORDS_OF[name]].columns if name in RECORDS_OF else {}
         for key, schema in definition.get("properties", {}).items():
             leads_to_records = name not in RECORDS_OF and (referred(schema) in {*RECORDS_OF, "Table"})
             if key not in declared and not leads_to_records:

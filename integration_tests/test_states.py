@@ -188,7 +188,7 @@ def test_given_a_full_refresh_when_a_state_of_an_unknown_form_is_handed_over_the
 def test_the_keys_of_every_written_state_are_declared(sandbox: Sandbox, whole: Output) -> None:
     """So that a state with one of them alone is known."""
     config = Config.parse(settings(sandbox))
-    streams = {stream.name: stream for stream in (stream(config, Api(config)) for stream in STREAMS)}
+    streams = {name: stream(config, Api(config)) for name, stream in STREAMS.items()}
 
     for table in KEPT:
         stream = streams[table]

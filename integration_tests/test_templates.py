@@ -7,7 +7,7 @@ import pytest
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import Output
 from integration_tests.test_listings import remarks, running_with, sync
-from source_iterable.streams.listings import Templates
+from source_iterable.streams.templates import Templates
 
 MODES = ["incremental", "full_refresh"]
 TABLES = ["templates", "template_content"]

@@ -123,7 +123,7 @@ class SourceIterable(AbstractSource):
             return list(self._reading)
         parsed = Config.parse(config)
         api = Api(parsed)
-        return [table(parsed, api) for table in STREAMS]
+        return [stream(parsed, api) for stream in STREAMS.values()]
 
     def read(
         self,
@@ -142,8 +142,10 @@ class SourceIterable(AbstractSource):
         api = Api(parsed)
         api.begin_sync()
         selected = {configured.stream.name: configured for configured in catalog.streams}
-        offered = {table.name: table for table in (table(parsed, api, None) for table in STREAMS)}
-        tables = [offered.get(name) or Missing(parsed, api, configured) for name, configured in selected.items()]
+        tables = [
+            STREAMS[name](parsed, api) if name in STREAMS else Missing(parsed, api, configured)
+            for name, configured in selected.items()
+        ]
         states = SavedStates(state)
         for table in tables:
             table.configured = selected[table.name]

@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from source_iterable import columns
 from source_iterable.streams import STREAMS
 from tools.docs import tables
 from unit_tests.test_readme import PACKAGE, ROOT
@@ -26,7 +25,7 @@ def test_every_table_and_column_is_told() -> None:
 
     assert len(parts) == len(STREAMS)
     for name, part in parts.items():
-        assert re.findall(r"(?m)^\| `([^`]+)`", part) == list(columns.schema(name)["properties"])
+        assert re.findall(r"(?m)^\| `([^`]+)`", part) == list(STREAMS[name].declared_schema()["properties"])
 
 
 def test_columns_that_the_connector_adds_are_marked() -> None:

@@ -11,7 +11,7 @@ from source_iterable.api import Api
 from source_iterable.config import Config
 from source_iterable.job_answers import COMPLETED, bytes_exported, next_after
 from source_iterable.jobs import PATIENCE, Jobs, NoJobError, Wanted
-from source_iterable.streams.events import EmailSend
+from source_iterable.streams.events.email import EmailSend
 from source_iterable.windows import Window
 
 WINDOW = Window(datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2024, 2, 1, tzinfo=timezone.utc))

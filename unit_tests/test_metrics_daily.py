@@ -10,7 +10,7 @@ from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteC
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, ExpectedOutcome
 
-from source_iterable import SourceIterable, clock, columns
+from source_iterable import SourceIterable, clock
 from source_iterable.api import Api
 from source_iterable.config import Config
 from source_iterable.streams.metrics_daily import CampaignMetricsDaily
@@ -74,7 +74,7 @@ def sync(state: Mapping[str, str] | None = None, to: str = "append_dedup", **set
     configured = {
         "stream": {
             "name": STREAM,
-            "json_schema": columns.schema(STREAM),
+            "json_schema": CampaignMetricsDaily.declared_schema(),
             "supported_sync_modes": ["full_refresh", "incremental"],
         },
         "sync_mode": "incremental",

@@ -10,7 +10,7 @@ import pytest
 from source_iterable.api import Api
 from source_iterable.clock import Clock
 from source_iterable.config import Config
-from source_iterable.streams.events import EmailOpen
+from source_iterable.streams.events.email import EmailOpen
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.users import Users
 from source_iterable.timestamps import moment

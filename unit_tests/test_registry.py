@@ -1,19 +1,22 @@
-"""Iterable documents 53 data types of the export: each is a table, under its name, and told of in README.md."""
+"""Rules that every stream obeys; each names all offenders. Iterable documents 53 data types: each is a stream."""
 
+import importlib
 import json
+import pkgutil
 import re
 from collections import Counter
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
-from source_iterable import columns
+from source_iterable import streams
 from source_iterable.api import Api
 from source_iterable.config import Config
-from source_iterable.rows import IN_TWO_SHAPES, destination_name
-from source_iterable.streams import STREAMS, events
+from source_iterable.rows import IN_TWO_SHAPES, KNOWN, destination_name
+from source_iterable.streams import STREAMS, IterableStream
+from source_iterable.streams.events.base import EventStream
 from source_iterable.streams.export import ExportStream
 
 DOCUMENTED = {
@@ -71,9 +74,8 @@ DOCUMENTED = {
     "unknownSession": "unknown_session",
     "user": "users",
 }
-"""The data types in the order of Iterable's documentation, each with its table."""
+"""The data types in the order of Iterable's documentation, each with its stream."""
 
-EVENTS = {data_type: table for data_type, table in DOCUMENTED.items() if data_type != "user"}
 EVERY_EVENT = {
     "event_id",
     "email",
@@ -99,103 +101,138 @@ WITHOUT_MESSAGE = {
     "whatsAppReceived",
     "whatsAppSeen",
 }
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+EVENTS: Mapping[str, type[EventStream]] = {
+    stream.data_type: stream for stream in STREAMS.values() if issubclass(stream, EventStream)
+}
 
 
-@pytest.fixture
-def tables(api: Api, config: Config) -> dict[str, ExportStream]:
-    """The export tables by data type."""
-    made = [stream(config, api) for stream in STREAMS if issubclass(stream, ExportStream)]
-    return {table.data_type: table for table in made if isinstance(table, ExportStream)}
+def columns() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every column of every stream as `discover` shows it, named `stream.column`."""
+    for name, stream in STREAMS.items():
+        for column, schema in stream.declared_schema()["properties"].items():
+            yield f"{name}.{column}", schema
 
 
-def kinds(table: str) -> dict[str, str]:
-    """The type of each column of a table."""
-    return {name: column["type"][1] for name, column in columns.properties(table).items()}
+def kinds(stream: type[IterableStream]) -> dict[str, str]:
+    """The type of each column of a stream."""
+    return {name: column["type"][1] for name, column in stream.columns.items()}
 
 
-def test_every_documented_data_type_has_exactly_one_table() -> None:
-    counts = Counter(stream.data_type for stream in STREAMS if issubclass(stream, ExportStream))
-
-    assert len(DOCUMENTED) == 53
-    assert counts == dict.fromkeys(DOCUMENTED, 1)
-
-
-def test_every_table_bears_the_name_of_its_data_type(tables: dict[str, ExportStream]) -> None:
-    assert {data_type: table.name for data_type, table in tables.items()} == DOCUMENTED
+def subclasses(of: type[IterableStream]) -> Iterator[type[IterableStream]]:
+    for one in of.__subclasses__():
+        yield one
+        yield from subclasses(one)
 
 
-def test_classes_stand_in_the_documented_order() -> None:
-    classes = [one for one in vars(events).values() if isinstance(one, type) and issubclass(one, events.Event)]
-
-    assert [table.data_type for table in classes if table is not events.Event] == list(EVENTS)
+# The registry
 
 
-@pytest.mark.parametrize("data_type", EVENTS)
-def test_an_event_table_is_windowed_by_the_event_and_has_the_events_key(
-    tables: dict[str, ExportStream], data_type: str
-) -> None:
-    stream = tables[data_type].as_airbyte_stream()
+def test_every_class_that_declares_columns_is_a_stream_of_the_catalog() -> None:
+    for module in pkgutil.walk_packages(streams.__path__, f"{streams.__name__}."):
+        importlib.import_module(module.name)
 
-    assert stream.default_cursor_field == ["createdAt"]
-    assert stream.source_defined_primary_key == [["event_id"]]
-    assert stream.json_schema is not None
-    assert stream.json_schema["properties"].keys() >= EVERY_EVENT
-
-
-@pytest.mark.parametrize(("data_type", "table"), DOCUMENTED.items())
-def test_readme_tells_of_the_table_once(data_type: str, table: str) -> None:
-    lines = [line for line in README.splitlines() if line.startswith(f"| `{table}` |")]
-
-    assert len(lines) == 1
-    assert lines[0].endswith(f"| `export/data.json`, `{data_type}` |")
-
-
-@pytest.mark.parametrize("table", DOCUMENTED.values())
-def test_every_column_is_described_in_sentences_and_may_be_null(table: str) -> None:
-    for name, column in columns.properties(table).items():
-        assert re.fullmatch(r"[A-Z_].{15,}[^.]\.", column["description"]), name
-        assert column["type"][0] == "null", name
-        assert len(column["type"]) == 2, name
-
-
-@pytest.mark.parametrize("table", DOCUMENTED.values())
-def test_no_two_columns_are_one_at_a_destination(table: str) -> None:
-    counts = Counter(map(destination_name, columns.properties(table)))
-
-    assert [name for name, count in counts.items() if count > 1] == []
-
-
-@pytest.mark.parametrize("table", DOCUMENTED.values())
-def test_only_what_comes_in_two_shapes_is_declared_both_whole_and_field_by_field(table: str) -> None:
-    names = set(columns.properties(table))
-
-    both = {name.rpartition(".")[0] for name in names if name.rpartition(".")[0] in names}
-
-    assert both == {"users": {"devices", "phoneNumberDetails"}, "purchase": {"shoppingCartItems"}}.get(table, set())
-    assert both <= IN_TWO_SHAPES
-
-
-def test_every_shared_set_is_used() -> None:
-    schemas = files("source_iterable") / "schemas"
-    used = {
-        name
-        for path in schemas.iterdir()
-        if path.name.endswith(".json")
-        for name in json.loads(path.read_text("utf-8")).get("include", [])
+    declaring = {
+        one
+        for one in subclasses(IterableStream)
+        if "columns" in vars(one) and one.__module__.startswith("source_iterable.")
     }
 
-    assert {path.name.removesuffix(".json") for path in (schemas / "shared").iterdir()} == used
+    assert {one.__name__ for one in declaring - set(STREAMS.values())} == set(), "list its module in MODULES"
 
 
-@pytest.mark.parametrize("data_type", EVENTS)
-def test_events_about_a_message_tell_its_id(data_type: str) -> None:
-    assert ("messageId" in kinds(EVENTS[data_type])) == (data_type not in WITHOUT_MESSAGE)
+def test_every_stream_is_called_by_its_name(api: Api, config: Config) -> None:
+    assert [stream(config, api).name for stream in STREAMS.values()] == list(STREAMS)
 
 
-@pytest.mark.parametrize("data_type", [data_type for data_type in EVENTS if data_type.endswith("Skip")])
-def test_every_skip_tells_its_reason(data_type: str) -> None:
-    assert kinds(EVENTS[data_type])["reason"] == "string"
+def test_every_documented_data_type_is_the_stream_of_its_name() -> None:
+    exported = {name: stream for name, stream in STREAMS.items() if issubclass(stream, ExportStream)}
+
+    assert {stream.data_type: name for name, stream in exported.items()} == DOCUMENTED
+    assert len(exported) == len(DOCUMENTED) == 53
+
+
+# Schemas
+
+
+def test_every_schema_is_valid_and_as_destinations_want_it() -> None:
+    for stream in STREAMS.values():
+        schema = stream.declared_schema()
+        Draft7Validator.check_schema(schema)
+        assert schema["additionalProperties"] is True
+        assert not {"$ref", "allOf", "oneOf", "not"} & set(json.dumps(schema).split('"'))
+
+
+def test_every_stream_says_what_one_record_is() -> None:
+    told = {name: stream.description() for name, stream in STREAMS.items()}
+
+    assert {name for name, text in told.items() if not re.fullmatch(r"[A-Z].{15,}[^.]\.", text)} == set()
+    assert {name for name, text in told.items() if " one " not in f" {text.lower()}"} == set()
+
+
+def test_every_column_is_nullable_and_described_by_a_sentence() -> None:
+    described = r"[A-Z_].{5,}[^.]\."
+
+    assert [name for name, column in columns() if not re.fullmatch(described, column["description"])] == []
+    assert [name for name, column in columns() if column["type"][0] != "null" or len(column["type"]) != 2] == []
+
+
+def test_every_array_has_nullable_items_of_one_type_and_every_timestamp_its_time_zone() -> None:
+    arrays = {name: column["items"] for name, column in columns() if "array" in column["type"]}
+    timestamps = {name: column for name, column in columns() if column.get("format") == "date-time"}
+
+    assert [name for name, items in arrays.items() if items["type"][0] != "null" or len(items["type"]) != 2] == []
+    assert [name for name, one in timestamps.items() if one.get("airbyte_type") != "timestamp_with_timezone"] == []
+
+
+def test_no_mark_of_the_connector_is_published_but_the_columns_on_offer() -> None:
+    assert [name for name, column in columns() if {key for key in column if key.startswith("x-")} - {KNOWN}] == []
+
+
+def test_no_two_columns_are_one_at_a_destination() -> None:
+    counts = Counter((name, destination_name(column)) for name, one in STREAMS.items() for column in one.columns)
+
+    assert [which for which, count in counts.items() if count > 1] == []
+
+
+def test_only_what_comes_in_two_shapes_is_declared_both_whole_and_field_by_field() -> None:
+    both = {
+        (name, parent)
+        for name, stream in STREAMS.items()
+        if issubclass(stream, ExportStream)
+        for parent in {column.rpartition(".")[0] for column in stream.columns} & set(stream.columns)
+    }
+
+    assert both == {("users", "devices"), ("users", "phoneNumberDetails"), ("purchase", "shoppingCartItems")}
+    assert {parent for _, parent in both} <= IN_TWO_SHAPES
+
+
+def test_every_key_and_cursor_is_a_column(api: Api, config: Config) -> None:
+    offenders = []
+    for name, stream in STREAMS.items():
+        offered = stream(config, api).as_airbyte_stream()
+        keys = [column for path in offered.source_defined_primary_key or [] for column in path]
+        if not keys or not {*keys, *(offered.default_cursor_field or [])} <= stream.columns.keys():
+            offenders.append(name)
+
+    assert offenders == []
+
+
+# Events
+
+
+def test_every_event_is_windowed_by_its_time_and_has_the_key_and_the_columns_of_events(
+    api: Api, config: Config
+) -> None:
+    offered = {data_type: stream(config, api).as_airbyte_stream() for data_type, stream in EVENTS.items()}
+
+    assert [name for name, one in offered.items() if one.default_cursor_field != ["createdAt"]] == []
+    assert [name for name, one in offered.items() if one.source_defined_primary_key != [["event_id"]]] == []
+    assert [name for name, one in EVENTS.items() if not one.columns.keys() >= EVERY_EVENT] == []
+
+
+def test_every_event_about_a_message_has_its_id_and_every_skip_its_reason() -> None:
+    assert {name for name, one in EVENTS.items() if "messageId" not in one.columns} == WITHOUT_MESSAGE
+    assert [name for name, one in EVENTS.items() if name.endswith("Skip") and "reason" not in one.columns] == []
 
 
 OF_A_MESSAGE = {
@@ -228,14 +265,15 @@ DECLARED: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("data_type", DECLARED)
-def test_a_field_has_the_type_in_which_its_data_type_sends_it(data_type: str) -> None:
-    assert kinds(DOCUMENTED[data_type]).items() >= DECLARED[data_type].items()
+def test_a_field_has_the_type_in_which_its_data_type_sends_it() -> None:
+    types = {data_type: kinds(STREAMS[DOCUMENTED[data_type]]) for data_type in DECLARED}
+
+    assert [name for name, declared in DECLARED.items() if not types[name].items() >= declared.items()] == []
 
 
 @pytest.mark.parametrize("name", ["sentAt", "expiresAt", "receivedAt", "seenAt", "session.start", "session.end"])
-def test_a_moment_is_a_timestamp_wherever_it_is_declared(name: str) -> None:
-    declared: list[Any] = [columns.properties(table).get(name) for table in DOCUMENTED.values()]
+def test_a_time_is_a_timestamp_wherever_it_is_declared(name: str) -> None:
+    declared = [stream.columns[name] for stream in EVENTS.values() if name in stream.columns]
 
-    assert any(declared)
-    assert {column["format"] for column in declared if column} == {"date-time"}
+    assert declared
+    assert {column.get("format") for column in declared} == {"date-time"}

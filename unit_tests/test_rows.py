@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_iterable.columns import MOMENT
 from source_iterable.fitting import OBJECT_TEXT
 from source_iterable.rows import (
     ADDED,
@@ -19,6 +18,7 @@ from source_iterable.rows import (
     dump,
     parse,
 )
+from source_iterable.streams.schema import TIMESTAMP
 
 TEXT = {"type": ["null", "string"]}
 WHOLE = {"type": ["null", "integer"]}
@@ -43,8 +43,8 @@ def columns(**properties: Any) -> Columns:
         pytest.param(NUMBER, 1, 1, id="integer as number"),
         pytest.param(NUMBER, 1.5, 1.5, id="number"),
         pytest.param(FLAG, False, False, id="boolean"),
-        pytest.param(MOMENT, "2024-01-01 00:00:00 +00:00", "2024-01-01T00:00:00Z", id="moment"),
-        pytest.param(MOMENT, 0, "1970-01-01T00:00:00Z", id="epoch milliseconds"),
+        pytest.param(TIMESTAMP, "2024-01-01 00:00:00 +00:00", "2024-01-01T00:00:00Z", id="moment"),
+        pytest.param(TIMESTAMP, 0, "1970-01-01T00:00:00Z", id="epoch milliseconds"),
         pytest.param(DAY, "2024-01-01", "2024-01-01", id="day"),
         pytest.param(WHOLES, [1, None, 2], [1, None, 2], id="array"),
         pytest.param(OBJECT, {"a": 1}, {"a": 1}, id="object"),
@@ -67,8 +67,8 @@ def test_a_value_that_fits_is_in_its_column(column: Any, sent: Any, arrives: Any
         pytest.param(WHOLE, "9223372036854775808", id="integer beyond 64 bits, which parse gives as text"),
         pytest.param(NUMBER, "NaN", id="NaN, which parse gives as text"),
         pytest.param(FLAG, 1, id="integer for boolean"),
-        pytest.param(MOMENT, "2024-01-01", id="bare day for moment"),
-        pytest.param(MOMENT, "soon", id="text for moment"),
+        pytest.param(TIMESTAMP, "2024-01-01", id="bare day for moment"),
+        pytest.param(TIMESTAMP, "soon", id="text for moment"),
         pytest.param(WHOLES, [1, "a"], id="text among integers"),
         pytest.param(WHOLES, 1, id="integer for array"),
         pytest.param(OBJECT, '{"a": 1}', id="text for object"),
@@ -168,8 +168,8 @@ def test_a_field_of_what_comes_field_by_field_is_a_list_of_one_if_it_is_alone(se
 
 
 def test_a_value_is_read_as_this_version_does_and_fits_the_type_of_the_catalog() -> None:
-    own = {"at": MOMENT, "id": WHOLE, "data": {**OBJECT, JSON_TEXT: True}, "sum": NUMBER, REST: REST_COLUMN}
-    catalog = {"at": TEXT, "id": TEXT, "data": TEXT, "sum": MOMENT, REST: {"type": ["null", "object"]}}
+    own = {"at": TIMESTAMP, "id": WHOLE, "data": {**OBJECT, JSON_TEXT: True}, "sum": NUMBER, REST: REST_COLUMN}
+    catalog = {"at": TEXT, "id": TEXT, "data": TEXT, "sum": TIMESTAMP, REST: {"type": ["null", "object"]}}
     row = {"at": "2024-01-01 00:00:00 +00:00", "id": 5, "data": '{"a": 1}', "sum": 5}
 
     assert Columns(catalog, own=own).record(row) == {

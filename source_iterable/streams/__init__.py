@@ -1,157 +1,46 @@
-"""Every table, once, in the order in which the catalog shows them."""
+"""Every stream by its name, in the order in which the catalog shows them: that of the names.
+
+A class that declares columns, in one of the modules listed here, is a stream of the catalog.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
+
+from airbyte_cdk.sources.utils.casing import camel_to_snake
+
+from source_iterable.streams import (
+    campaigns,
+    catalogs,
+    experiments,
+    forgotten_users,
+    list_users,
+    listings,
+    metadata,
+    metrics,
+    metrics_daily,
+    templates,
+    users,
+)
 from source_iterable.streams.base import IterableStream
-from source_iterable.streams.events import (
-    CustomEvent,
-    EmailBounce,
-    EmailClick,
-    EmailComplaint,
-    EmailOpen,
-    EmailSend,
-    EmailSendSkip,
-    EmailSubscribe,
-    EmailUnsubscribe,
-    EmbeddedClick,
-    EmbeddedImpression,
-    EmbeddedReceived,
-    EmbeddedSend,
-    EmbeddedSendSkip,
-    EmbeddedSession,
-    HostedUnsubscribeClick,
-    InAppClick,
-    InAppClose,
-    InAppDelete,
-    InAppDelivery,
-    InAppOpen,
-    InAppRecall,
-    InAppSend,
-    InAppSendSkip,
-    InboxMessageImpression,
-    InboxSession,
-    JourneyExit,
-    Purchase,
-    PushBounce,
-    PushOpen,
-    PushSend,
-    PushSendSkip,
-    PushUninstall,
-    RcsSend,
-    RcsSendSkip,
-    SmsBounce,
-    SmsClick,
-    SmsReceived,
-    SmsSend,
-    SmsSendSkip,
-    SmsUsageInfo,
-    UnknownSession,
-    WebPushClick,
-    WebPushSend,
-    WebPushSendSkip,
-    WhatsAppBounce,
-    WhatsAppClick,
-    WhatsAppReceived,
-    WhatsAppSeen,
-    WhatsAppSend,
-    WhatsAppSendSkip,
-    WhatsAppUsageInfo,
-)
-from source_iterable.streams.experiments import ExperimentMetrics, Experiments
-from source_iterable.streams.forgotten_users import ForgottenUsers
-from source_iterable.streams.list_users import ListUsers
-from source_iterable.streams.listings import (
-    CampaignLabels,
-    Campaigns,
-    CatalogItems,
-    Catalogs,
-    Channels,
-    Journeys,
-    Lists,
-    MessageTypes,
-    Snippets,
-    TemplateContent,
-    Templates,
-    UserFields,
-)
-from source_iterable.streams.metadata import Metadata
-from source_iterable.streams.metrics import CampaignMetrics
-from source_iterable.streams.metrics_daily import CampaignMetricsDaily
-from source_iterable.streams.users import Users
+from source_iterable.streams.events import email, embedded, in_app, phone, push, tracked
 
-STREAMS: tuple[type[IterableStream], ...] = (
-    CampaignLabels,
-    CampaignMetrics,
-    CampaignMetricsDaily,
-    Campaigns,
-    CatalogItems,
-    Catalogs,
-    Channels,
-    CustomEvent,
-    EmailBounce,
-    EmailClick,
-    EmailComplaint,
-    EmailOpen,
-    EmailSend,
-    EmailSendSkip,
-    EmailSubscribe,
-    EmailUnsubscribe,
-    EmbeddedClick,
-    EmbeddedImpression,
-    EmbeddedReceived,
-    EmbeddedSend,
-    EmbeddedSendSkip,
-    EmbeddedSession,
-    ExperimentMetrics,
-    Experiments,
-    ForgottenUsers,
-    HostedUnsubscribeClick,
-    InAppClick,
-    InAppClose,
-    InAppDelete,
-    InAppDelivery,
-    InAppOpen,
-    InAppRecall,
-    InAppSend,
-    InAppSendSkip,
-    InboxMessageImpression,
-    InboxSession,
-    JourneyExit,
-    Journeys,
-    ListUsers,
-    Lists,
-    MessageTypes,
-    Metadata,
-    Purchase,
-    PushBounce,
-    PushOpen,
-    PushSend,
-    PushSendSkip,
-    PushUninstall,
-    RcsSend,
-    RcsSendSkip,
-    SmsBounce,
-    SmsClick,
-    SmsReceived,
-    SmsSend,
-    SmsSendSkip,
-    SmsUsageInfo,
-    Snippets,
-    TemplateContent,
-    Templates,
-    UnknownSession,
-    UserFields,
-    Users,
-    WebPushClick,
-    WebPushSend,
-    WebPushSendSkip,
-    WhatsAppBounce,
-    WhatsAppClick,
-    WhatsAppReceived,
-    WhatsAppSeen,
-    WhatsAppSend,
-    WhatsAppSendSkip,
-    WhatsAppUsageInfo,
+MODULES = (
+    *(email, push, in_app, phone, embedded, tracked),
+    *(users, forgotten_users, listings, list_users),
+    *(campaigns, metrics, metrics_daily, experiments, templates, catalogs, metadata),
 )
 
-__all__ = ["STREAMS", "IterableStream"]
+
+def _declared(modules: Iterable[ModuleType]) -> Iterator[tuple[str, type[IterableStream]]]:
+    for module in modules:
+        for one in vars(module).values():
+            is_own = isinstance(one, type) and one.__module__ == module.__name__
+            if is_own and issubclass(one, IterableStream) and "columns" in vars(one):
+                yield camel_to_snake(one.__name__), one
+
+
+STREAMS: Mapping[str, type[IterableStream]] = dict(sorted(_declared(MODULES)))
+
+__all__ = ["MODULES", "STREAMS", "IterableStream"]

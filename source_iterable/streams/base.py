@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from enum import IntEnum
@@ -25,7 +26,7 @@ from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import columns, timestamps
+from source_iterable import timestamps
 from source_iterable.api import Api
 from source_iterable.body_scan import UnusableBodyError
 from source_iterable.config import Config
@@ -38,6 +39,7 @@ from source_iterable.progress import Progress
 from source_iterable.retry import RetryPolicy
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
 from source_iterable.streams.disk import DiskUser
+from source_iterable.streams.schema import Column, json_schema
 
 Slice = Mapping[str, Any]
 # A slice of nothing: the state that is saved after it is a sign of life for the platform. Were it empty, and the
@@ -63,6 +65,8 @@ class IterableStream(DiskUser, HttpStream, ABC):
     Attributes:
         endpoint: The path below `/api/`.
         records_key: The key of the answer that holds the rows.
+        columns: The columns that Iterable documents, and those that the connector adds; the classes of the catalog are
+            those that declare some.
         rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
         lists_as_text: Whether a list that arrives in a column of text is delivered there, as JSON text.
         configured: What the user selected; None outside a read.
@@ -73,6 +77,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
     endpoint: ClassVar[str]
     records_key: ClassVar[str] = ""
+    columns: ClassVar[Mapping[str, Column]] = {}
     rejects: ClassVar[Collection[int]] = ()
     lists_as_text: ClassVar[bool] = False
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
@@ -169,7 +174,9 @@ class IterableStream(DiskUser, HttpStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of the table."""
-        return self.emitted(self.columns.record(row) for row in self.counted(self.rows(sync_mode, stream_slice)))
+        return self.emitted(
+            self.selected_columns.record(row) for row in self.counted(self.rows(sync_mode, stream_slice))
+        )
 
     def emitted(self, records: Iterable[Row]) -> Iterable[StreamData]:
         """``records`` in the form in which they leave."""
@@ -273,13 +280,23 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
-        """The JSON schema of the table."""
-        return columns.schema(self.name)
+        """The JSON schema of the stream."""
+        return self.declared_schema()
+
+    @classmethod
+    def declared_schema(cls, profile_columns: Mapping[str, Column] | None = None) -> Mapping[str, Any]:
+        """The JSON schema of the columns that the class declares, and of a project's own ``profile_columns``."""
+        return json_schema(cls.description(), {**cls.columns, **(profile_columns or {})})
+
+    @classmethod
+    def description(cls) -> str:
+        """What one record is: the first paragraph of the docstring, which `discover` and the documentation show."""
+        return " ".join(inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0].split())
 
     @cached_property
-    def columns(self) -> Columns:
+    def selected_columns(self) -> Columns:
         """The columns that records may have: the selected ones, always the key and the cursor among them."""
-        own = columns.properties(self.name)
+        own = self.columns
         selected = self.configured.stream.json_schema.get("properties") if self.configured else None
         if not selected:
             return Columns(own, lists_as_text=self.lists_as_text)
@@ -324,9 +341,8 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
     def keyed(self, rows: list[Row], *names: str) -> list[Row]:
         """``rows``, each with a value under all of ``names`` that fits the column of that name."""
-        declared = columns.properties(self.name)
         for name in names:
-            column = declared.get(name, {})
+            column = self.columns.get(name, {})
             if not all(row.get(name) is not None and fits(row[name], column) for row in rows):
                 raise self.unexpected(f"a row without a usable '{name}'")
         return rows

@@ -210,7 +210,7 @@ class DetailedListing(PagedListing, ABC):
             self._next = None
             rows += 1
             for row, added in derived:
-                line = dump(self.columns.record(row, added))
+                line = dump(self.selected_columns.record(row, added))
                 yield line
                 lines += 1
                 size += len(line)

@@ -11,19 +11,44 @@ from source_iterable.errors import Rejected
 from source_iterable.prefetch.activity import Batch
 from source_iterable.rows import Row
 from source_iterable.streams.base import Slice
+from source_iterable.streams.columns.common import DATA_FIELDS
+from source_iterable.streams.columns.experiment_metrics import EXPERIMENT_METRICS
 from source_iterable.streams.details import DetailedListing
 from source_iterable.streams.metrics import LifetimeMetrics, batches
+from source_iterable.streams.schema import OBJECT, array, integer, json_object, text, timestamp
 from source_iterable.streams.totals import total_of
 
 EMAIL = "email"
 
 
 class Experiments(DetailedListing):
-    """Experiments, each with what the listing tells and what Iterable tells of it alone, which wins."""
+    """One experiment, in its current state.
+
+    It holds what the list endpoint returns and what Iterable returns of the experiment by itself, which wins.
+    """
 
     endpoint = "experiments"
     records_key = "experiments"
     primary_key = "id"
+    columns = {
+        "id": integer("Id of the experiment."),
+        "name": text("Name of the experiment."),
+        "campaignId": integer(
+            "Id of the campaign, from `meta` where Iterable tells it there; points to `id` in `campaigns`."
+        ),
+        "status": text("Where it stands: draft, ready, running, finished or winner_found."),
+        "channelType": text("Channel of its messages: email, push, sms, in_app or web_push."),
+        "experimentType": text("What it varies, such as SubjectLine or WholeEmail."),
+        "allocationMode": text("How people are spread over the variants, such as even_split."),
+        "author": text("Member of the project who made it."),
+        "creationDate": timestamp("When it was created."),
+        "startDate": timestamp("When it began."),
+        "finishDate": timestamp("When it ended."),
+        "sizing": json_object("Sizes of the groups, in per cent, and lengths of the test."),
+        "meta": json_object("Its name, campaign, project, organization and conversion metrics."),
+        "variants": array(OBJECT, "The variants, each with its template and share, and whether it won."),
+        "constraints": json_object("Whom it is limited to, and the lists that it leaves out."),
+    } | DATA_FIELDS
     first_page: ClassVar = {"limit": 100, "offset": 0}
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
@@ -75,10 +100,11 @@ def _is_id(value: object) -> bool:
 
 
 class ExperimentMetrics(LifetimeMetrics):
-    """How e-mail experiments went over their lives, one row for each experiment and template."""
+    """How one variant (template) of an e-mail experiment went, over the experiment's life."""
 
     endpoint = "experiments/metrics"
     primary_key = ["experiment_id", "template_id"]  # noqa: RUF012 - the CDK's property is replaced
+    columns = EXPERIMENT_METRICS | DATA_FIELDS
     id_parameter = "experimentId"
     of_what = "experiments"
     may_be_blank = True

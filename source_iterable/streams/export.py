@@ -164,7 +164,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         These belong to the next window, whether or not the server sends them here too.
         """
         cursor, end = self.cursor_field, timestamps.for_export(window.end)
-        record, added = self.columns.record, self.added
+        record, added = self.selected_columns.record, self.added
         for line in lines:
             try:
                 row = parse(line)

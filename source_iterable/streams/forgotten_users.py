@@ -15,6 +15,7 @@ from source_iterable.rows import Row, as_text
 from source_iterable.spool import Spool
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.repeats import KeySet
+from source_iterable.streams.schema import ColumnSet, text
 
 REFUSALS: Mapping[int, int] = {400: 1, 403: 1, 404: 1, 409: 1}
 MAX_BYTES = 16_000_000_000
@@ -22,10 +23,16 @@ MAX_BYTES = 16_000_000_000
 
 
 class ForgottenUsers(IterableStream):
-    """People whose data Iterable was told to forget, as hashes: the API's only sign of a deletion."""
+    """One person whose data Iterable was told to forget, as a hash; the only sign of a deletion that Iterable gives."""
 
     endpoint = "users/forgotten"
     primary_key = ["identifier", "hash"]  # noqa: RUF012 - the CDK's property is replaced
+    columns = ColumnSet(
+        {
+            "identifier": text("What was hashed: email or userId."),
+            "hash": text("SHA-256, in hex, of the lower-cased address or user id without white space around it."),
+        }
+    )
 
     # Where, under which key, and what was hashed. A project that does not identify people by the one or the
     # other refuses that one; with which status is not documented.

@@ -26,6 +26,7 @@ from source_iterable.spool import Spool
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.list_state import COMPLETE, FINISHED, Run
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
+from source_iterable.streams.schema import ColumnSet, generated, integer, text
 from source_iterable.streams.state import StatefulStream
 
 PATIENCE = Patience()
@@ -35,10 +36,19 @@ REJECTIONS = frozenset({400, 404, 500})
 
 
 class ListUsers(StatefulStream, AheadStream):
-    """Members of lists, as they are now."""
+    """One member of one list."""
 
     endpoint = LIST_USERS_PATH
     primary_key = ["email", "listId"]  # noqa: RUF012 - the CDK's property is replaced
+    columns = ColumnSet(
+        {
+            "email": text(
+                "What Iterable lists for the member, as sent: an e-mail address or, in some projects, a user id."
+            ),
+            "userId": generated(text("The member's user id, where what Iterable lists is no e-mail address.")),
+            "listId": generated(integer("Id of the list; points to `id` in `lists`.")),
+        }
+    )
     is_resumable = True
     # The CDK's own reader of resumable full refreshes knows pages, not parts: this one saves the state after each.
     _checkpoint_mode = CheckpointMode.INCREMENTAL
@@ -59,7 +69,7 @@ class ListUsers(StatefulStream, AheadStream):
 
     def plan(self, state: Mapping[str, Any]) -> ItemPlan:
         """The lists of the project that the attempts before this one did not deliver."""
-        settings = [self.config.url, self.config.api_key, *sorted(self.columns.names)]
+        settings = [self.config.url, self.config.api_key, *sorted(self.selected_columns.names)]
         self._run = run = Run.begin(self.configured, settings, state, self.api.clock.now())
         self._plan = plan = ItemPlan(
             self.name, self.endpoint, "list", self.lists, self.download, self.look, PATIENCE.scaled(self.api.scaled)
@@ -179,7 +189,7 @@ class ListUsers(StatefulStream, AheadStream):
 
     def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
         """The records of a list: its lines are e-mail addresses or, in some projects, user ids; text as it was sent."""
-        record = self.columns.record
+        record = self.selected_columns.record
         for line in spool.lines():
             text = line.decode("utf-8", "replace")
             yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})

@@ -11,16 +11,25 @@ from airbyte_cdk.models import SyncMode
 from source_iterable.errors import Rejected
 from source_iterable.rows import Row
 from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.columns.common import DATA_FIELDS
+from source_iterable.streams.schema import integer, json_object, text, timestamp
 
 UNSPEAKABLE = {".", ".."}
 
 
 class Metadata(IterableStream):
-    """Values of the metadata store, one row for each key of each of its tables."""
+    """One value of the project's metadata store, which keeps tables of keys and values."""
 
     endpoint = "metadata"
     records_key = "results"
     primary_key = ["table", "key"]  # noqa: RUF012 - the CDK's property is replaced
+    columns = {
+        "table": text("Name of the metadata table."),
+        "key": text("Key of the value; two tables may hold the same key."),
+        "size": integer("Size of the value, in bytes."),
+        "lastModified": timestamp("When the value was last written."),
+        "value": json_object("The value that is stored under the key."),
+    } | DATA_FIELDS
 
     def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
         """Every value: the tables, the keys of each, the value of each."""

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable import columns
 from source_iterable.api import METRICS_PATH
 from source_iterable.body_scan import UnusableBodyError
 from source_iterable.errors import TooMuchError, failure
@@ -22,7 +21,9 @@ from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
-from source_iterable.streams.listings import Campaigns
+from source_iterable.streams.campaigns import Campaigns
+from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
+from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.paged import moment
 from source_iterable.tabular import header, table
 
@@ -176,7 +177,7 @@ class MetricsStream(AheadStream, ABC):
         added = self.added(answer.batch)
         for row in self.rows_of(answer.text) if answer.text is not None else ():
             if self.is_reported(row):
-                yield self.columns.record(row, added)
+                yield self.selected_columns.record(row, added)
 
     def rows_of(self, text: str) -> Iterator[Row]:
         """The rows of an answer, each with its key.
@@ -187,7 +188,7 @@ class MetricsStream(AheadStream, ABC):
         key = [name for name in self.key_names if name not in self.ADDED]
         if not set(key) <= set(header(text)) and (text.strip() or not self.may_be_blank):
             raise self.unexpected(f"no header with {' and '.join(key)}")
-        for row in table(text, columns.properties(self.name)):
+        for row in table(text, self.columns):
             if any(not isinstance(row.get(name), int) for name in key):
                 raise self.unexpected(f"a row without {' and '.join(key)}")
             yield row
@@ -226,10 +227,11 @@ class LifetimeMetrics(MetricsStream, ABC):
 
 
 class CampaignMetrics(LifetimeMetrics):
-    """The figures of each campaign over its whole life."""
+    """The figures of one campaign over its whole life, as they are now."""
 
     endpoint = METRICS_PATH
     primary_key = "id"
+    columns = CAMPAIGN_METRICS | DATA_FIELDS
 
     def listing(self) -> Sequence[Batch]:
         """All campaigns that may have figures."""

@@ -16,8 +16,11 @@ from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.streams.base import Slice, Turn
+from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
+from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
 from source_iterable.streams.paged import moment
+from source_iterable.streams.schema import day, generated
 from source_iterable.streams.state import BeginsAnew
 
 # How long the metrics of a day may still change: conversions come late.
@@ -27,14 +30,16 @@ NOTHING = frozenset({"", "-", "n/a", "na", "nan", "null", "none"})
 
 
 class CampaignMetricsDaily(BeginsAnew, MetricsStream):
-    """The metrics of each campaign for each day on which it has any.
+    """The figures of one campaign for one day.
 
-    A day is read again until it is fifteen days old. In plain append, only days of that age are read.
+    A day on which it has none has no record. A day is read again until it is fifteen days old. In plain append, only
+    days of that age are read.
     """
 
     endpoint = METRICS_PATH
     cursor_field = "date"
     primary_key = ["id", "date"]  # noqa: RUF012 - the CDK's property is replaced
+    columns = {"date": generated(day("The day, in UTC."))} | CAMPAIGN_METRICS | DATA_FIELDS
     ADDED = ("date",)
 
     @property

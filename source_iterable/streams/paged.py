@@ -191,7 +191,7 @@ class PagedListing(IterableStream):
             kept = undump(line)
             if self.is_wanted(kept["row"]):
                 for row, added in self.derived(kept["row"], kept["added"]):
-                    yield self.columns.record(row, added)
+                    yield self.selected_columns.record(row, added)
 
     def on_disk(self, listed: Callable[[], Iterator[tuple[Row, Row]]]) -> Spool:
         """What ``listed`` lists, whole; listed again where downloads of other streams fill the disk for the moment."""

@@ -10,11 +10,12 @@ from typing import Any
 from airbyte_cdk.models import DestinationSyncMode, FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import columns
 from source_iterable.errors import MissingEndpointError, failure
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
+from source_iterable.streams.columns.common import DATA_FIELDS
+from source_iterable.streams.columns.profile import PROFILE, profile_columns
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.profile_fields import FIELDS_PATH, identifies_by_email, profile_fields
 from source_iterable.streams.repeats import Repeats
@@ -24,10 +25,11 @@ NO_KEY = (None, "")
 
 
 class Users(ExportStream):
-    """People's profiles, in their present state."""
+    """One person's profile, in its current state."""
 
     data_type = "user"
     cursor_field = "profileUpdatedAt"
+    columns = PROFILE | DATA_FIELDS
     # An export shows a profile's present version only: one that changes often would never settle.
     awaits_late_rows = False
     ends_open = True
@@ -48,9 +50,9 @@ class Users(ExportStream):
     def schema(self) -> Mapping[str, Any]:
         """The documented columns and the project's own; in a read, those that were discovered."""
         if self.configured is None:
-            return columns.schema(self.name, self.fields)
+            return self.declared_schema(profile_columns(self.fields, fixed=self.columns))
         discovered: Mapping[str, Any] = self.configured.stream.json_schema
-        return discovered if discovered.get("properties") else columns.schema(self.name)
+        return discovered if discovered.get("properties") else self.declared_schema()
 
     @cached_property
     def fields(self) -> Mapping[str, str]:

@@ -20,9 +20,9 @@ from typing import Any
 import orjson
 import requests
 
-from source_iterable import columns
 from source_iterable.identity import event_id
 from source_iterable.rows import KNOWN, REST, Columns
+from source_iterable.streams import STREAMS
 
 CHUNK = 1 << 18
 URL = "https://api.iterable.com/api/"
@@ -74,7 +74,7 @@ def copy(response: requests.Response, table: str, make: Make) -> None:
 
 def fitted(schema: dict[str, Any], table: str) -> Columns:
     """The columns of ``table`` as the catalog has them, and as the connector makes them."""
-    own, selected = columns.properties(table), schema["properties"]
+    own, selected = STREAMS[table].columns, schema["properties"]
     known = selected.get(REST, {}).get(KNOWN, ())
     return Columns(selected, known, own, lists_as_text=table == "users")
 

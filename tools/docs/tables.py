@@ -16,9 +16,9 @@ from typing import Any
 
 import requests
 
-from source_iterable import columns
 from source_iterable.api import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
 from source_iterable.config import Config
+from source_iterable.rows import ADDED
 from source_iterable.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ PROJECTS: Sequence[Mapping[str, str]] = ({"emailListIds": "array"}, {"userListId
 HEAD = """\
 # Columns
 
-<!-- Made by `make docs` from the schemas: change these, not this page. -->
+<!-- Made by `make docs` from the classes of the streams: change these, not this page. -->
 
 Every table with its columns, as `discover` shows them for a project without profile fields of its own; those of your \
 project are further columns of `users`. Every column may be null. Times are RFC 3339 in UTC. Columns marked + are \
@@ -91,11 +91,10 @@ def tables() -> list[Table]:
     config = Config.parse({"api_key": "none", "start_date": "2024-01-01"}, {})
     projects = [Offline(config, fields) for fields in PROJECTS]
     found = []
-    for table in STREAMS:
+    for table in STREAMS.values():
         streams = [table(config, api).as_airbyte_stream() for api in projects]
         stream = streams[0]
         keys = [[".".join(path) for path in one.source_defined_primary_key or []] for one in streams]
-        own = columns.properties(stream.name)
         found.append(
             Table(
                 name=stream.name,
@@ -105,7 +104,7 @@ def tables() -> list[Table]:
                 endpoint=table.endpoint,
                 data_type=getattr(table, "data_type", ""),
                 columns=stream.json_schema["properties"],
-                added=frozenset(name for name in own if own[name].get("x-added")),
+                added=frozenset(name for name, column in table.columns.items() if column.get(ADDED)),
             )
         )
     return found

@@ -1,0 +1,1 @@
+"""Sets of columns: those that several streams share, and those of streams with many."""

@@ -1,0 +1,42 @@
+"""What streams of events share: the cursor, and the key that the connector makes for each event."""
+
+from __future__ import annotations
+
+from abc import ABC
+
+from airbyte_cdk.models import ConfiguredAirbyteStream
+
+from source_iterable.api import Api
+from source_iterable.config import Config
+from source_iterable.identity import event_id, line_id
+from source_iterable.rows import REST, Row
+from source_iterable.streams.export import ExportStream
+
+EVENT_ID = "event_id"
+
+
+class EventStream(ExportStream, ABC):
+    """Events: rows that carry no id of their own, and get one."""
+
+    cursor_field = "createdAt"
+
+    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
+        self._key = config.event_key
+        super().__init__(config, api, configured)
+
+    @property
+    def primary_key(self) -> str:
+        """`event_id`, or the documented `email` where the settings say so."""
+        return self._key
+
+    def added(self, row: Row) -> Row:
+        """The event's identity."""
+        return {EVENT_ID: event_id(self.data_type, row)}
+
+    def unparsed(self, line: bytes) -> Row:
+        """The columns of a line that cannot be read: it is delivered as it is, without a timestamp."""
+        return {
+            EVENT_ID: line_id(self.data_type, line),
+            self.cursor_field: None,
+            REST: {"unparsed": line.decode("utf-8", "replace")},
+        }

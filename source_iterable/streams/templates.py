@@ -1,0 +1,128 @@
+"""Streams of templates and of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import product
+from typing import ClassVar
+
+from source_iterable.errors import MissingEndpointError, Rejected
+from source_iterable.rows import Row
+from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
+from source_iterable.streams.columns.template_content import TEMPLATE_CONTENT
+from source_iterable.streams.details import DetailedListing
+from source_iterable.streams.paged import ChangingListing, moment
+from source_iterable.streams.schema import (
+    generated,
+    integer,
+    text,
+)
+from source_iterable.streams.totals import Tally
+
+
+class Templates(ChangingListing):
+    """One message template of the project, in its current state.
+
+    An item does not tell its type and medium, so each combination is listed by itself; media that no combination offers
+    (web push, embedded, WhatsApp) come with a last listing of everything.
+    """
+
+    endpoint = "templates"
+    records_key = "templates"
+    primary_key = "templateId"
+    columns = (
+        {
+            "templateId": integer("Id of the template."),
+            "name": text("Name of the template; several may share one."),
+            "templateType": generated(
+                text("Kind of template: Base, Blast, Triggered or Workflow; empty where Iterable lists it under none.")
+            ),
+            "messageMedium": generated(
+                text("Medium of its messages: Email, Push, InApp or SMS; empty where Iterable lists it under none.")
+            ),
+            "messageTypeId": integer("Id of its message type; points to `id` in `message_types`."),
+            "campaignId": integer("Id of the campaign that uses it; points to `id` in `campaigns`."),
+            "clientTemplateId": text("Id that your own systems gave the template."),
+            "creatorUserId": text("E-mail address of the project member who created it."),
+        }
+        | RECORD_TIMES
+        | DATA_FIELDS
+    )
+
+    TYPES: ClassVar = ("Base", "Blast", "Triggered", "Workflow")
+    MEDIA: ClassVar = ("Email", "Push", "InApp", "SMS")
+
+    def listed(self) -> Iterator[tuple[Row, Row]]:
+        """Every template once, with its type and medium; null where no combination shows it.
+
+        One that was created since may belong to a combination that was listed before: it is left to the next sync.
+        """
+        began = self.api.clock.now()
+        tally = Tally()
+        for template_type, medium in product(self.TYPES, self.MEDIA):
+            filters = {"templateType": template_type, "messageMedium": medium}
+            for row in self.list_all(tally, filters):
+                yield row, dict(filters)
+        left = 0
+        for row in self.list_all(tally):
+            created = moment(row.get("createdAt"))
+            if created is not None and created >= began:
+                left += 1
+            else:
+                yield row, {"templateType": None, "messageMedium": None}
+        if left:
+            self.progress.remark(f"{left:,} created while templates were listed: left to the next sync")
+        self.compare_totals(tally.result())
+
+    def changed(self, row: Row, before: datetime) -> datetime | None:
+        """The later of updatedAt and createdAt: what was left to the next sync is emitted by it in any case."""
+        updated, created = super().changed(row, before), moment(row.get("createdAt"))
+        return updated if updated is None or created is None else max(updated, created)
+
+
+class TemplateContent(Templates, DetailedListing):
+    """What one template says, in its default language.
+
+    It is requested template by template, where a template changed.
+    """
+
+    columns = TEMPLATE_CONTENT | RECORD_TIMES | DATA_FIELDS
+
+    # Where the content of a medium is; what no medium lists may be embedded.
+    PATHS: ClassVar[Mapping[str | None, str]] = {
+        "Email": "templates/email/get",
+        "Push": "templates/push/get",
+        "InApp": "templates/inapp/get",
+        "SMS": "templates/sms/get",
+        None: "templates/embedded/get",
+    }
+
+    _has_embedded = True
+
+    def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
+        """The content of a template in its default language; what the listing tells of it comes first."""
+        medium = added["messageMedium"]
+        if medium is None and not self._has_embedded:
+            return
+        path = self.PATHS[medium]
+        # What no medium lists is asked for as an embedded one, on the chance: any refusal means that it is none.
+        rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
+        attempts = self.attempts("the content of a template", rejects=rejects)
+        try:
+            content = self.get(path, {"templateId": row["templateId"]}, attempts)
+        except MissingEndpointError:
+            if medium is not None:
+                raise
+            self._has_embedded = False
+            self.progress.remark(
+                f"templates that are of no listed medium are left out: Iterable's {self.api.data_center} does not have "
+                f"the endpoint {path}",
+                once=True,
+            )
+            return
+        except Rejected as rejected:
+            if medium is not None:
+                self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")
+            return
+        yield content | row, added
