@@ -1,4 +1,4 @@
-"""Rules that every stream obeys; each names all offenders. Iterable documents 53 data types: each is a stream."""
+"""Rules that every stream obeys; each names all offenders. Every data type that Iterable documents is a stream."""
 
 import importlib
 import pkgutil
@@ -146,7 +146,7 @@ def test_every_documented_data_type_is_the_stream_of_its_name() -> None:
     exported = {name: stream for name, stream in STREAMS.items() if issubclass(stream, ExportStream)}
 
     assert {stream.data_type: name for name, stream in exported.items()} == DOCUMENTED
-    assert len(exported) == len(DOCUMENTED) == 53
+    assert len(exported) == len(DOCUMENTED)
 
 
 # Schemas
