@@ -361,9 +361,14 @@ class IterableStream(DiskUser, HttpStream, ABC):
             **{"receive": self.receive, "patience": self.patience, "is_down": self.api.is_down, **how},
         )
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether another attempt would go on where this one stops, and not begin anew."""
+        return self.is_resumable
+
     def patience(self) -> float:
         """For how many seconds a failure of a request is met, in proportion to what it costs to give up."""
-        patience = PATIENCE if self._reader.is_resumable else LONG_PATIENCE
+        patience = PATIENCE if self._reader.is_resumed else LONG_PATIENCE
         return patience if self._reader.configured else SHORT_PATIENCE  # in `discover`, for which people wait
 
     def warn_of_unframed(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -12,7 +13,8 @@ import requests
 
 from source_iterable.errors import Rejected
 from source_iterable.rows import Row
-from source_iterable.streams.base import Slice, Turn
+from source_iterable.streams.base import Slice
+from source_iterable.streams.chunks import ChunkedListing, Derived, Position
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.paged import PAGE_SIZE, PagedListing
 from source_iterable.streams.schema import (
@@ -45,8 +47,12 @@ class Catalogs(CatalogListing):
     first_page: ClassVar = {"page": 1, "pageSize": 100}
 
 
-class CatalogItems(CatalogListing):
-    """One item of a catalog, with its present value."""
+class CatalogItems(ChunkedListing, CatalogListing):
+    """One item of a catalog, with its present value.
+
+    Iterable documents no order of items that could be relied on, so each catalog is listed whole and ordered here. Its
+    items are ordered by a hash of their ids: the CDK logs states, and who knows what the ids are made of.
+    """
 
     records_key = "catalogItemsWithProperties"
     primary_key = ["catalogName", "itemId"]  # noqa: RUF012 - the CDK's property is replaced
@@ -60,6 +66,9 @@ class CatalogItems(CatalogListing):
     row_key = "itemId"
     first_page: ClassVar = {"page": 1, "pageSize": PAGE_SIZE}
     rejects = (404,)
+    chunk_rows = 5000
+    position_types = (str, str)
+    _catalog = ""
 
     def path(
         self,
@@ -75,17 +84,22 @@ class CatalogItems(CatalogListing):
         """The path chooses already."""
         return {}
 
-    def turn(self, *, is_first_sync: bool) -> Turn:
-        """Late: there may be millions of items, and an attempt that is cut short begins anew."""
-        return Turn.NOT_RESUMABLE
-
-    def kept(self) -> Iterator[Row]:
-        """The items, catalog by catalog, each when its last page is here."""
-        catalogs = [str(row["name"]) for row, _ in Catalogs(self.config, self.api, behalf=self).listed()]
+    def rows_in_order(self) -> Generator[tuple[Position, Callable[[], Derived]]]:
+        """The items that are left, catalog by catalog, each catalog when its last page is here."""
         listings: dict[str, Listed] = {}
-        for catalog in catalogs:
-            yield from self.records_of(partial(self._listed, catalog, listings))
+        for catalog in sorted(str(row["name"]) for row, _ in Catalogs(self.config, self.api, behalf=self).listed()):
+            if self.run is not None and self.run.done is not None and catalog < self.run.done[0]:
+                listings[catalog] = Listed(rows=1, doubts=())  # An earlier attempt has delivered and compared it.
+                continue
+            self._catalog = catalog
+            # What came before has left even if this catalog cannot be listed.
+            yield [catalog, ""], list
+            yield from self.left_of(partial(self._listed, catalog, listings))
         self.compare_totals(*listings.values())
+
+    def key_position(self, row: Row) -> Position:
+        """The catalog that is listed, and a hash of the item's id."""
+        return [self._catalog, hashlib.sha256(str(row[self.row_key]).encode("utf-8", "surrogatepass")).hexdigest()[:16]]
 
     def _listed(self, catalog: str, listings: dict[str, Listed]) -> Iterator[tuple[Row, Row]]:
         """The items of ``catalog``; what became of its listing is put into ``listings``."""

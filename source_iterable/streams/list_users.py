@@ -1,16 +1,15 @@
 """The table of list members: `GET lists/getUsers`, one list a request, one member a line.
 
 Lists come in any order, and one that fails is requested again after all others (prefetch/lists.py). The
-state says which lists were delivered (list_state.py).
+state says which lists were delivered (full_refresh.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from airbyte_cdk.models import FailureType, SyncMode
-from airbyte_cdk.sources.streams.checkpoint import CheckpointMode
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
@@ -24,19 +23,22 @@ from source_iterable.progress import duration
 from source_iterable.rows import Row
 from source_iterable.spool import Spool
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
-from source_iterable.streams.list_state import COMPLETE, FINISHED, Run
+from source_iterable.streams.full_refresh import ResumedStream, Run
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
 from source_iterable.streams.schema import ColumnSet, generated, integer, text
-from source_iterable.streams.state import StatefulStream
 
+MOST_IN_A_SPAN = 1_000_000  # more lists than any project has: the state is not of this stream
 PATIENCE = Patience()
 # How often a request for a list meets a failure of the transport before the list is put off.
 TRIES = 2
 REJECTIONS = frozenset({400, 404, 500})
 
 
-class ListUsers(StatefulStream, AheadStream):
-    """One member of one list."""
+class ListUsers(ResumedStream[set[int]], AheadStream):
+    """One member of one list.
+
+    The state of a full refresh that was cut short is `{"complete": ids of the lists that were delivered, ...}`.
+    """
 
     endpoint = LIST_USERS_PATH
     primary_key = ["email", "listId"]  # noqa: RUF012 - the CDK's property is replaced
@@ -49,19 +51,11 @@ class ListUsers(StatefulStream, AheadStream):
             "listId": generated(integer("Id of the list; points to `id` in `lists`.")),
         }
     )
-    is_resumable = True
-    # The CDK's own reader of resumable full refreshes knows pages, not parts: this one saves the state after each.
-    _checkpoint_mode = CheckpointMode.INCREMENTAL
+    done_key = "complete"
     # In projects that do not identify people by address, two members may share one: their ids are asked for.
     _params: Mapping[str, str] = {}
-    _run: Run | None = None
     _of = 0
     _delivered = 0
-
-    @property
-    def state_keys(self) -> Sequence[str]:
-        """`{"complete": ids of the lists that were delivered, "saved": when ...}`, or `{"finished": when ...}`."""
-        return [COMPLETE, FINISHED]
 
     def turn(self, *, is_first_sync: bool) -> Turn:
         """Last: nothing takes longer."""
@@ -69,8 +63,8 @@ class ListUsers(StatefulStream, AheadStream):
 
     def plan(self, state: Mapping[str, Any]) -> ItemPlan:
         """The lists of the project that the attempts before this one did not deliver."""
-        settings = [self.config.url, self.config.api_key, *sorted(self.selected_columns.names)]
-        self._run = run = Run.begin(self.configured, settings, state, self.api.clock.now())
+        run = self.begin_run(state)
+        self._complete = run.done or set()
         self._plan = plan = ItemPlan(
             self.name, self.endpoint, "list", self.lists, self.download, self.look, PATIENCE.scaled(self.api.scaled)
         )
@@ -78,13 +72,25 @@ class ListUsers(StatefulStream, AheadStream):
             plan.slices.clear()
         return plan
 
+    def parse_done(self, saved: object) -> set[int] | None:
+        """The numbers in ``saved``, as `spans` writes them; None if it holds anything else."""
+        numbers: set[int] = set()
+        for one in saved if isinstance(saved, list) else [saved]:
+            bounds: list[Any] = one if isinstance(one, list) else [one, one]
+            if len(bounds) != 2 or not all(type(bound) is int for bound in bounds):  # noqa: PLR2004 - first and last
+                return None
+            if not 0 <= bounds[1] - bounds[0] <= MOST_IN_A_SPAN:
+                return None
+            numbers.update(range(bounds[0], bounds[1] + 1))
+        return numbers
+
     def lists(self) -> Listing:
         """The ids of all lists, in order; called on a thread of the prefetcher."""
         try:
             ids = self._list_ids()
         except AirbyteTracedException as error:
             raise self._unavailable(error, "the listing of lists ") from error
-        complete = self._run.complete & set(ids) if self._run else set()
+        complete = self._complete & set(ids)
         left = [one for one in ids if one not in complete]
         seconds = self.api.seconds_a_request(self.endpoint)
         self.logger.info(
@@ -127,9 +133,8 @@ class ListUsers(StatefulStream, AheadStream):
         """
         try:
             for piece in self.prefetched():
-                run = self._prepared()
                 if piece is None:
-                    self._state = run.state(self.api.clock.now())
+                    self._state = self._saved()
                     yield HEARTBEAT
                 else:
                     yield {"listId": piece.what, "piece": piece}
@@ -142,7 +147,7 @@ class ListUsers(StatefulStream, AheadStream):
             yield HEARTBEAT
             return
         run.end(self.api.clock.now())
-        self._state = run.state(self.api.clock.now())
+        self._state = self._saved()
         yield HEARTBEAT
         raise trouble
 
@@ -160,32 +165,26 @@ class ListUsers(StatefulStream, AheadStream):
         spool: Spool = piece.body
         before = self.progress.rows
         yield from self.emitted(self.counted(self._members(spool, piece.what)))
-        run = self._prepared()
-        run.complete.add(piece.what)
-        self._state = run.state(self.api.clock.now())
+        self._complete.add(piece.what)
+        self._state = self._saved()
         self._delivered += 1
         rows = self.progress.rows - before
         self.progress.part_done(f"list {piece.what}", rows, spool.size, piece.seconds, self._delivered, self._of)
 
-    def require_readable(self) -> None:
-        """Say also why a saved state is not used."""
-        super().require_readable()
-        if self._run is not None and self._run.refusal:
-            self.logger.info("%s: the saved state is not used: %s. All lists are read.", self.name, self._run.refusal)
-        elif self._run is not None and self._run.is_finished:
-            self.logger.info("%s: all lists were delivered by an earlier attempt of this sync.", self.name)
-
     def _resumption(self, state: Mapping[str, Any]) -> str:
-        run = self._run
-        if run is None or not run.may_resume or not run.complete:
+        run = self.run
+        if run is None or not run.may_resume or not self._complete:
             return "its beginning"
         delivered = f" ({self._delivered} of {self._of} are delivered)" if self._of else ""
         return f"the lists that are missing{delivered}"
 
-    def _prepared(self) -> Run:
-        if self._run is None:
+    def _prepared(self) -> Run[set[int]]:
+        if self.run is None:
             raise RuntimeError("the stream was not planned")
-        return self._run
+        return self.run
+
+    def _saved(self) -> MutableMapping[str, Any]:
+        return self._prepared().state(self.api.clock.now(), spans(self._complete))
 
     def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
         """The records of a list: its lines are e-mail addresses or, in some projects, user ids; text as it was sent."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import requests
@@ -35,6 +35,7 @@ PAGE_SIZE = 1000
 DISK_WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds between tries on a full disk
 
 Part = Mapping[str, str]
+OnDisk = TypeVar("OnDisk")
 
 
 class PagedListing(IterableStream):
@@ -175,13 +176,9 @@ class PagedListing(IterableStream):
             self.end()
 
     def kept(self) -> Iterator[Row]:
-        """The records of the whole listing."""
-        yield from self.records_of(self.listed)
-
-    def records_of(self, listed: Callable[[], Iterator[tuple[Row, Row]]]) -> Iterator[Row]:
-        """The records of what ``listed`` lists, none before its last page is here."""
+        """The records of the whole listing, none before its last page is here."""
         try:
-            with closing(self.on_disk(listed)) as listing:
+            with closing(self.patiently(self._spooled)) as listing:
                 yield from self._records(listing)
         except OSError as error:
             raise disk_error(self.name, error) from error
@@ -193,19 +190,19 @@ class PagedListing(IterableStream):
                 for row, added in self.derived(kept["row"], kept["added"]):
                     yield self.selected_columns.record(row, added)
 
-    def on_disk(self, listed: Callable[[], Iterator[tuple[Row, Row]]]) -> Spool:
-        """What ``listed`` lists, whole; listed again where downloads of other streams fill the disk for the moment."""
+    def patiently(self, keep: Callable[[], OnDisk]) -> OnDisk:
+        """What ``keep`` keeps; kept again where downloads of other streams fill the disk for the moment."""
         for wait in DISK_WAITS:
             try:
-                return self._spooled(listed())
+                return keep()
             except OSError as error:  # noqa: PERF203 - a few times at the most
                 self.logger.info("%s: no room on disk (%s). Trying again in %.0f s.", self.name, error.strerror, wait)
                 self.make_room()
                 time.sleep(wait)
-        return self._spooled(listed())
+        return keep()
 
-    def _spooled(self, listed: Iterator[tuple[Row, Row]]) -> Spool:
-        return Spool.keep((dump({"row": row, "added": added}) for row, added in listed), self.reserve)
+    def _spooled(self) -> Spool:
+        return Spool.keep((dump({"row": row, "added": added}) for row, added in self.listed()), self.reserve)
 
     def is_wanted(self, row: Row) -> bool:
         """Whether ``row`` belongs to this sync."""
@@ -275,6 +272,13 @@ class PagedListing(IterableStream):
         """Get ready to list; returns whether there is anything to read."""
         return True
 
+    def position(self, row: Row) -> Any:
+        """By what ``row`` is ordered in an incremental sync, where rows leave in order."""
+        return None
+
+    def reached(self, end: Any) -> None:
+        """Learn that all rows before the position ``end`` have left."""
+
     def end(self) -> None:
         """Learn that all of the listing has left."""
 
@@ -333,9 +337,9 @@ class ChangingListing(BeginsAnew, PagedListing):
         """Move the state on: all rows that changed before ``end`` have left."""
         self._state = {self.cursor_field: timestamps.formatted(end)}
 
-    def position(self, row: Row) -> datetime | None:
+    def position(self, row: Row) -> datetime:
         """When ``row`` changed; what does not say comes last, and is emitted by every sync."""
-        return None if self._all else self.changed(row, self._began) or self._began
+        return self.changed(row, self._began) or self._began
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """When ``row`` last changed; None if it does not say."""

@@ -81,7 +81,7 @@ class Templates(ChangingListing):
         return updated if updated is None or created is None else max(updated, created)
 
 
-class TemplateContent(Templates, DetailedListing):
+class TemplateContent(DetailedListing, Templates):
     """What one template says, in its default language.
 
     It is requested template by template, where a template changed.

@@ -1,0 +1,230 @@
+"""Listings that are long in coming: the records leave in chunks, in order, with a state after each.
+
+A full refresh orders the rows by their key, an incremental sync by their last change. The state is the position of the
+first row that is left, so an attempt that goes on from there repeats none and leaves none out, in whatever order
+Iterable lists them. What an earlier attempt delivered is listed again, and nothing else is done for it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar
+
+from airbyte_cdk.models import SyncMode
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_iterable.errors import disk_error
+from source_iterable.json_lines import Row, dump, undump
+from source_iterable.sorted_spool import SortedSpool
+from source_iterable.spool import Spool
+from source_iterable.streams.base import HEARTBEAT, Slice, Turn
+from source_iterable.streams.full_refresh import ResumedStream
+from source_iterable.streams.paged import PagedListing
+
+CHUNK_BYTES = 8_000_000  # of records, uncompressed
+CHUNK_SHARE = 4  # A chunk takes at most one part in so many of the disk limit, and so do two beside the listing.
+
+Position = Any  # what can be compared: a time in an incremental sync, otherwise a list of numbers and text
+Derived = list[tuple[Row, Row]]
+Listing = Callable[[], Iterator[tuple[Row, Row]]]
+Kept = Row  # {"row": a row of the listing, "added": columns that the connector adds}
+
+
+@dataclass
+class Chunk:
+    """What is known of a chunk.
+
+    Attributes:
+        rows: How many rows of the listing it covers, up to `end`.
+        whole: How many of its records belong to them.
+        end: The position of the first row behind it.
+    """
+
+    rows: int = 0
+    whole: int = 0
+    end: Position = None
+
+
+class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
+    """A listing that leaves in chunks, in the order of its rows.
+
+    Attributes:
+        chunk_rows: Rows of the listing, before a chunk ends.
+        position_types: The types of what the positions of a full refresh consist of.
+    """
+
+    done_key = "from"
+    chunk_rows: ClassVar = 200
+    position_types: ClassVar[tuple[type, ...]] = (int,)
+    _rows: Generator[tuple[Position, Callable[[], Derived]]] | None = None
+    _next: tuple[Position, Callable[[], Derived]] | None = None
+    _is_done = False
+    _error: Exception | None = None
+
+    def turn(self, *, is_first_sync: bool) -> Turn:
+        """Late: it may take hours; last of these if it would begin anew."""
+        return Turn.DETAILS if self.is_resumed else Turn.NOT_RESUMABLE
+
+    def require_readable(self) -> None:
+        """Find out as well where a full refresh goes on."""
+        super().require_readable()
+        if not self.is_incremental:
+            self.begin_run(self._state)
+            self._state = {}
+
+    def stream_slices(
+        self,
+        *,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[Slice]:
+        """Chunks, until no row is left.
+
+        Raises:
+            Exception: What failed, once what came before it has left.
+        """
+        if not self.begin(sync_mode):
+            yield HEARTBEAT
+            return
+        if self.run is not None and self.run.is_finished:
+            self._finish()
+            yield HEARTBEAT
+            return
+        self._rows = self.rows_in_order()
+        number = 0
+        while not self._is_done and self._error is None:
+            number += 1
+            yield {"chunk": number}
+        if self._error is not None:
+            raise self._error
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Slice | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The records of a chunk; the state moves when the last one has left."""
+        if not stream_slice or stream_slice is HEARTBEAT:
+            return
+        chunk = Chunk()
+        yield from self.emitted(self.counted(self._records_of(chunk)))
+        if self._error is not None and not chunk.rows:
+            raise self._error
+        if self._is_done:
+            self._finish()
+        elif chunk.end is not None:
+            if self.run is None:
+                self.reached(chunk.end)
+            else:
+                self.run.done = chunk.end
+                self._state = self.run.state(self.api.clock.now(), chunk.end)
+            self.logger.info("%s: %s rows so far.", self.name, f"{self.progress.rows:,}")
+
+    def conclude(self) -> None:
+        """List and request nothing more."""
+        if self._rows is not None:
+            self._rows.close()
+        super().conclude()
+
+    def parse_done(self, saved: object) -> Position | None:
+        """Where a full refresh goes on: a list of the same kinds of things as its positions."""
+        types = tuple(map(type, saved)) if isinstance(saved, list) else ()
+        return saved if types == self.position_types else None
+
+    def key_position(self, row: Row) -> Position:
+        """By what ``row`` is ordered in a full refresh; nothing that tells about people, as the CDK logs states."""
+        return [row[self.row_key]]
+
+    def rows_in_order(self) -> Generator[tuple[Position, Callable[[], Derived]]]:
+        """The rows that are left, in order, each with its position and what gives its records."""
+        yield from self.left_of(self.listed)
+
+    def left_of(self, listed: Listing) -> Generator[tuple[Position, Callable[[], Derived]]]:
+        """Those of the rows that ``listed`` lists that are left, as `rows_in_order`."""
+        with closing(self.on_disk_in_order(listed)) as rows:
+            for position, kept in rows:
+                yield position, partial(self.records_from, kept)
+
+    def records_from(self, kept: Kept) -> Derived:
+        """What becomes of a row."""
+        return list(self.derived(kept["row"], kept["added"]))
+
+    def on_disk_in_order(self, listed: Listing) -> Generator[tuple[Position, Kept]]:
+        """Those of the rows that ``listed`` lists that are left, once all are here, each after its position."""
+
+        def keep() -> SortedSpool:
+            rows = ({"row": row, "added": added} for row, added in listed() if self._is_left(row))
+            return SortedSpool(rows, lambda kept: self._position(kept["row"]), self.reserve)
+
+        try:
+            with closing(self.patiently(keep)) as spool:
+                yield from spool
+        except OSError as error:
+            raise disk_error(self.name, error) from error
+
+    def _position(self, row: Row) -> Position:
+        return self.position(row) if self.run is None else self.key_position(row)
+
+    def _is_left(self, row: Row) -> bool:
+        if self.run is not None and self.run.done is not None and self.key_position(row) < self.run.done:
+            return False
+        return self.is_wanted(row)
+
+    def _finish(self) -> None:
+        self.end()
+        if self.run is not None:
+            self._state = self.run.finished(self.api.clock.now())
+
+    def _resumption(self, state: Mapping[str, Any]) -> str:
+        if self.is_incremental:
+            return super()._resumption(state)
+        can = self.run is not None and self.run.may_resume and self.run.done is not None
+        return "the first row that is missing" if can else "its beginning"
+
+    def _records_of(self, chunk: Chunk) -> Iterator[Row]:
+        """The records of the next chunk: none leaves before all are here, so that a failure repeats none."""
+        try:
+            with closing(Spool.keep(self._lines(chunk), self.reserve)) as spool:
+                yield from map(undump, islice(spool.lines(), chunk.whole))
+        except OSError as error:
+            raise disk_error(self.name, error) from error
+
+    def _lines(self, chunk: Chunk) -> Iterator[bytes]:
+        most = min(CHUNK_BYTES, self.config.spool_bytes // CHUNK_SHARE)
+        lines = rows = size = 0
+        before: Position = None
+        try:
+            while True:
+                following = self._peek()
+                at = following[0] if following is not None else None
+                if following is None or at != before:
+                    chunk.rows, chunk.whole, chunk.end, before = rows, lines, at, at
+                    if following is None:
+                        self._is_done = True
+                        return
+                    if rows >= self.chunk_rows or size >= most:
+                        return
+                derived = following[1]()
+                self._next = None
+                rows += 1
+                for row, added in derived:
+                    line = dump(self.selected_columns.record(row, added))
+                    yield line
+                    lines += 1
+                    size += len(line)
+        except Exception as error:
+            self._error = error  # raised when what is whole has left
+
+    def _peek(self) -> tuple[Position, Callable[[], Derived]] | None:
+        """The next row, which stays the next one."""
+        if self._next is None and self._rows is not None:
+            self._next = next(self._rows, None)
+        return self._next
