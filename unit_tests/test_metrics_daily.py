@@ -13,6 +13,8 @@ from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, ExpectedOutcom
 from source_iterable import SourceIterable, clock
 from source_iterable.api import Api
 from source_iterable.config import Config
+from source_iterable.prefetch.plans import Slice
+from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.streams.metrics_daily import CampaignMetricsDaily
 from unit_tests.conftest import SETTINGS
 
@@ -194,6 +196,27 @@ def test_the_state_moves_with_each_day_and_each_span_without_metrics(project: Pr
     assert told == sorted(set(told))
     assert {"2024-01-03", "2024-01-04", "2024-01-05"} <= set(told)
     assert told[-1] == "2024-03-10"
+
+
+def test_a_sign_of_life_between_two_days_leaves_records_and_state_as_they_are(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A span of days may be asked for during more than half an hour before the first one is here."""
+    project.add({"createdAt": ms("2024-02-20"), "campaignState": "Running"}, *days("2024-02-20", "2024-02-24"))
+    undisturbed = sync(start_date="2024-02-01")
+    slices = Prefetcher.slices
+
+    def silent(prefetcher: Prefetcher, stream: str) -> Iterator[Slice[Any] | None]:
+        for piece in slices(prefetcher, stream):
+            yield None
+            yield piece
+
+    monkeypatch.setattr(Prefetcher, "slices", silent)
+    output = sync(start_date="2024-02-01")
+
+    assert records(output) == records(undisturbed)
+    assert len(records(output)) == 5
+    assert states(output)[-1] == states(undisturbed)[-1]
 
 
 def test_a_later_sync_reads_the_days_that_may_still_change(project: Project) -> None:

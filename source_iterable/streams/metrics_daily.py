@@ -15,7 +15,7 @@ from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.rows import Row
-from source_iterable.streams.base import Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
@@ -114,7 +114,7 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
     ) -> Iterable[StreamData]:
         """The records of one day, or none of a span without metrics; the state moves when the last one has left."""
         yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
-        if stream_slice:
+        if stream_slice and stream_slice is not HEARTBEAT:
             self._state = self._state_after(stream_slice["answers"][0].batch.days.last)
 
     def share_done(self, stream_slice: Slice) -> tuple[int, int]:
