@@ -184,3 +184,17 @@ def test_a_span_without_metrics_takes_no_disk_and_is_not_discarded() -> None:
     work.evict(None, until=0)
 
     assert [piece.state for piece in plan.slices] == [State.READY]
+
+
+def test_bodies_of_later_streams_leave_room_for_the_stream_that_is_read() -> None:
+    """They may wait for hours, while its windows would come one at a time."""
+    current, later = proven(100), proven(100)
+    work = Work([current, later], 1000)
+    for plan, most in ((later, 5), (current, 5)):
+        for number in range(most + 1):
+            piece = plan.next(0.0)
+            assert piece is not None
+            piece.known_size = 100
+            assert work.fits(plan, piece) == (number < most)
+            if number < most:
+                work.begin(plan, piece)

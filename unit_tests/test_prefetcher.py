@@ -381,9 +381,9 @@ def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_late
 
 
 def test_a_reader_that_keeps_something_on_disk_takes_it_from_what_lies_ahead(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 3, base=DAY), server.table("b", 3, base=DAY)], disk_limit=1500)
+    prefetcher = Prefetcher([server.table("a", 3, base=DAY), server.table("b", 2, base=DAY)], disk_limit=1500)
     prefetcher.start()
-    while prefetcher.used < 6 * 240:
+    while prefetcher.used < 5 * 240:
         pass
 
     prefetcher.reserve_for_reader(60)
@@ -398,7 +398,7 @@ def test_a_reader_that_keeps_something_on_disk_takes_it_from_what_lies_ahead(ser
     assert 0 < len(closed) <= 3
     assert prefetcher._work.kept == 0
     assert covers(list(read(prefetcher, "a")), START, START + 3 * DAY)
-    assert covers(list(read(prefetcher, "b")), START, START + 3 * DAY)
+    assert covers(list(read(prefetcher, "b")), START, START + 2 * DAY)
     prefetcher.stop()
 
 

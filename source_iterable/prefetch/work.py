@@ -16,6 +16,9 @@ OVERDUE = 1.5
 JOBS_REMEMBERED = 5
 # The share of the disk limit that a body takes of which nothing is known.
 UNKNOWN_SHARE = 8
+# The share of the disk limit that the bodies of later streams may fill: they wait for hours, and would leave the
+# stream that is being read room for one request at a time.
+LATER_SHARE = 0.5
 
 
 class NoRoomError(Exception):
@@ -103,10 +106,21 @@ class Work:
         return attempt
 
     def fits(self, plan: SlicePlan[Any], piece: Slice[Any]) -> bool:
-        """Whether the body of ``piece`` is expected to fit beside all others."""
+        """Whether the body of ``piece`` is expected to fit beside all others, in the share of its stream."""
         if piece.is_evicted and not piece.known_size:
             return False
-        return self.used + self._expected(plan, piece) <= self._disk_limit
+        expected = self._expected(plan, piece)
+        if self.used + expected > self._disk_limit:
+            return False
+        return plan is self.plans[0] or self._used_by_later() + expected <= LATER_SHARE * self._disk_limit
+
+    def _used_by_later(self) -> int:
+        """The bytes that all streams but the one that is being read take or reserve."""
+        current = self.plans[0]
+        here = sum(piece.body.size for piece in current.slices if piece.state is State.READY)
+        under_way = sum(attempt.reserved for attempt in self.attempts if attempt.plan is current)
+        read = self.reading.body.size if self.reading is not None and self.reading.body is not None else 0
+        return self.used - self.kept - here - under_way - read
 
     def _expected(self, plan: SlicePlan[Any], piece: Slice[Any]) -> int:
         """How many bytes ``piece`` will take on disk: as its stream's last ones, or as those of any other stream."""
