@@ -117,7 +117,7 @@ class Work:
     def _used_by_later(self) -> int:
         """The bytes that all streams but the one that is being read take or reserve."""
         current = self.plans[0]
-        here = sum(piece.body.size for piece in current.slices if piece.state is State.READY)
+        here: int = sum(piece.body.size for piece in current.slices if piece.state is State.READY)
         under_way = sum(attempt.reserved for attempt in self.attempts if attempt.plan is current)
         read = self.reading.body.size if self.reading is not None and self.reading.body is not None else 0
         return self.used - self.kept - here - under_way - read
