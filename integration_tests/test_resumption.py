@@ -16,10 +16,19 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from integration_tests.expected import assert_exact
-from integration_tests.processes import Reading
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sync import Output, State, _plain, catalog_here, configured, environment, read_here, settings
+from integration_tests.support.expected import assert_exact
+from integration_tests.support.processes import Reading
+from integration_tests.support.sync import (
+    Output,
+    State,
+    _plain,
+    catalog_here,
+    configured,
+    environment,
+    read_here,
+    settings,
+)
 from integration_tests.test_list_members import NEXT_SYNC, PLATFORM
 from integration_tests.test_listings import EVER, running_with, truth
 from source_iterable import SourceIterable, sorted_spool

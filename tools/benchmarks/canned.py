@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 import urllib3
 
-from benchmarks.virtual_time import EPOCH, WORLD
+from tools.benchmarks.virtual_time import EPOCH, WORLD
 
 NOW = datetime.fromtimestamp(EPOCH, UTC)
 # What a row takes of a compressed body, and how many such bytes come in a second, as reported of large exports.

@@ -22,9 +22,9 @@ from typing import Any
 import requests
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
 
-from benchmarks import virtual_time
-from benchmarks.canned import Iterable, Project
-from benchmarks.virtual_time import WORLD, TimeUpError
+from tools.benchmarks import virtual_time
+from tools.benchmarks.canned import Iterable, Project
+from tools.benchmarks.virtual_time import WORLD, TimeUpError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOUR, DAY = 3600.0, 86_400.0
