@@ -16,6 +16,7 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     AirbyteStateType,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
     FailureType,
     Status,
 )
@@ -39,6 +40,8 @@ from source_iterable.streams.base import AheadStream
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.missing import Missing
 from source_iterable.streams.state import StatefulStream
+from source_iterable.streams.users import Users
+from source_iterable.sync import Sync
 
 REFUSED = {requests.codes.unauthorized, requests.codes.forbidden}
 CHECK_SILENCE_SECONDS = 20.0
@@ -47,11 +50,16 @@ CHECK_SILENCE_SECONDS = 20.0
 class SourceIterable(AbstractSource):
     """Iterable, as a source of tables."""
 
-    def __init__(self, *, in_batches: bool = False) -> None:
-        """Make a source; ``in_batches`` only where the messages are written as run.py does."""
+    def __init__(self, *, in_batches: bool = False, made: Sequence[IterableStream] | None = None) -> None:
+        """Make a source.
+
+        Args:
+            in_batches: Whether records leave in batches; only where the messages are written as run.py does.
+            made: The streams that it has, where they were made for a sync.
+        """
         super().__init__()
         self._in_batches = in_batches
-        self._reading: Sequence[IterableStream] | None = None
+        self._made = made
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """The settings as they are, but for white space round the key, which its filter in logs must know as sent.
@@ -118,12 +126,12 @@ class SourceIterable(AbstractSource):
         return True, doubt
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        """One object for each table; in a read, those that were prepared for it."""
-        if self._reading is not None:
-            return list(self._reading)
+        """One object for each stream."""
+        if self._made is not None:
+            return list(self._made)
         parsed = Config.parse(config)
-        api = Api(parsed)
-        return [stream(parsed, api) for stream in STREAMS.values()]
+        sync = Sync(parsed, Api(parsed))
+        return [stream(sync) for stream in STREAMS.values()]
 
     def read(
         self,
@@ -141,53 +149,37 @@ class SourceIterable(AbstractSource):
         _require_each_once(catalog)
         api = Api(parsed)
         api.begin_sync()
-        selected = {configured.stream.name: configured for configured in catalog.streams}
-        tables = [
-            STREAMS[name](parsed, api) if name in STREAMS else Missing(parsed, api, configured)
-            for name, configured in selected.items()
-        ]
-        states = SavedStates(state)
-        for table in tables:
-            table.configured = selected[table.name]
-            table.in_batches = self._in_batches
-            if isinstance(table, StatefulStream):
-                table.examine(states)
-        in_turn = sorted(tables, key=lambda table: table.turn(is_first_sync=not states.of(table.name, table.namespace)))
-        ahead = [table for table in in_turn if isinstance(table, AheadStream)]
-        exports = [table for table in ahead if isinstance(table, ExportStream)]
-        by_job = parsed.export_method != DIRECT and bool(exports)
+        by_job = parsed.export_method != DIRECT and _selects_exports(catalog)
         jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
-        for export in exports:
-            export.jobs = jobs
         prefetcher = Prefetcher(
-            [_plan(table, states) for table in ahead],
+            (),
             parsed.spool_bytes,
             job_workers=MOST_JOBS if by_job else 0,
             seconds_a_request=api.seconds_a_request(EXPORT_PATH),
             retry_delays=[api.scaled(delay) for delay in RETRY_DELAYS],
         )
-        for table in tables:
-            if isinstance(table, AheadStream):
-                table.prefetcher = prefetcher
-            else:
-                table.room = prefetcher
-        ordered = ConfiguredAirbyteCatalog(streams=[selected[table.name] for table in in_turn])
-        if "users" in selected:
+        sync = Sync(parsed, api, SavedStates(state), prefetcher, jobs, in_batches=self._in_batches)
+        selected = [_stream(sync, configured) for configured in catalog.streams]
+        selected.sort(key=lambda stream: stream.turn(is_first_sync=not _state_of(stream)))
+        for stream in selected:
+            if isinstance(stream, AheadStream):
+                prefetcher.add(_plan(stream))
+        if any(isinstance(stream, Users) for stream in selected):
             logger.info(
                 "users: profiles last updated before %s are not read.",
                 timestamps.formatted(parsed.start_date),
             )
-        self._reading = tables
+        in_turn = ConfiguredAirbyteCatalog(streams=[stream.configured for stream in selected if stream.configured])
         try:
             prefetcher.start()
-            yield from super().read(logger, config, ordered, state)
+            # The CDK's loop over streams makes them by their names alone; these are made already.
+            yield from AbstractSource.read(SourceIterable(made=selected), logger, config, in_turn, state)
         except AirbyteTracedException as error:
-            raise unfinished(tables) or error from None
+            raise unfinished(selected) or error from None
         finally:
             prefetcher.stop()
             if jobs is not None:
                 jobs.stop()
-            self._reading = None
 
     @staticmethod
     def _prove_key(api: Api) -> None:
@@ -288,11 +280,26 @@ def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
         )
 
 
-def _plan(table: AheadStream, states: SavedStates) -> plans.SlicePlan[Any]:
-    """What ``table`` wants; a state that cannot be read fails this table when its turn comes, not the sync."""
+def _selects_exports(catalog: ConfiguredAirbyteCatalog) -> bool:
+    """Whether ``catalog`` selects a stream that export jobs may deliver."""
+    return any(issubclass(STREAMS.get(one.stream.name, Missing), ExportStream) for one in catalog.streams)
+
+
+def _stream(sync: Sync, configured: ConfiguredAirbyteStream) -> IterableStream:
+    """The stream that ``configured`` selects."""
+    return STREAMS.get(configured.stream.name, Missing)(sync, configured)
+
+
+def _state_of(stream: IterableStream) -> MutableMapping[str, Any]:
+    """The saved state of ``stream``."""
+    return stream.sync.states.of(stream.name, stream.namespace)
+
+
+def _plan(stream: AheadStream) -> plans.SlicePlan[Any]:
+    """What ``stream`` wants; a state that cannot be read fails this stream when its turn comes, not the sync."""
     try:
-        if isinstance(table, StatefulStream):
-            table.require_usable_state()
-        return table.plan(states.of(table.name, table.namespace))
+        if isinstance(stream, StatefulStream):
+            stream.require_usable_state()
+        return stream.plan(_state_of(stream))
     except Exception as error:
-        return plans.UnreadablePlan(table.name, table.endpoint, error)
+        return plans.UnreadablePlan(stream.name, stream.endpoint, error)

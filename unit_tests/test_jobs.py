@@ -12,6 +12,7 @@ from source_iterable.config import Config
 from source_iterable.job_answers import COMPLETED, bytes_exported, next_after
 from source_iterable.jobs import PATIENCE, Jobs, NoJobError, Wanted
 from source_iterable.streams.events.email import EmailSend
+from source_iterable.sync import Sync
 from source_iterable.windows import Window
 
 WINDOW = Window(datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2024, 2, 1, tzinfo=timezone.utc))
@@ -188,7 +189,7 @@ def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
     requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
     requests_mock.get(f"{config.url}/api/export/7/files", json=files)
     requests_mock.get(re.compile("https://storage.example/.*"), text=file)
-    wanted = Wanted("email_send", "emailSend", WINDOW, EmailSend(config, api).attempts)
+    wanted = Wanted("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).attempts)
 
     body = Jobs(api).export(wanted, nothing)
 

@@ -16,6 +16,7 @@ from source_iterable.config import Config
 from source_iterable.prefetch.plans import Slice
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.streams.metrics_daily import CampaignMetricsDaily
+from source_iterable.sync import Sync
 from unit_tests.conftest import SETTINGS
 
 HOST = "https://api.iterable.com/api"
@@ -278,4 +279,4 @@ def test_an_answer_without_a_header_fails_the_stream(project: Project, requests_
 
 
 def test_a_full_refresh_that_is_tried_again_begins_anew(config: Config, api: Api) -> None:
-    assert not CampaignMetricsDaily(config, api).is_resumable
+    assert not CampaignMetricsDaily(Sync(config, api)).is_resumable

@@ -13,6 +13,7 @@ from source_iterable.config import Config
 from source_iterable.streams.events.email import EmailOpen
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.users import Users
+from source_iterable.sync import Sync
 from source_iterable.timestamps import moment
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text("utf-8")
@@ -31,7 +32,7 @@ def test_state_of_another_connector_is_gone_on_from_less_the_lookback(
     kind: type[ExportStream] = Users if "profileUpdatedAt" in state else EmailOpen
     api.clock = Clock(lambda: TOLD + timedelta(days=1))
 
-    span = kind(config, api).span(state)
+    span = kind(Sync(config, api)).span(state)
 
     assert span is not None
     assert span.start == TOLD - timedelta(hours=1)

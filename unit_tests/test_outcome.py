@@ -8,12 +8,13 @@ from source_iterable.config import Config
 from source_iterable.errors import Stopped
 from source_iterable.outcome import unfinished
 from source_iterable.streams.listings import Channels, Lists, MessageTypes
+from source_iterable.sync import Sync
 
 
 @pytest.fixture
 def tables(config: Config, api: Api) -> list[Any]:
     """Three tables that came to their end."""
-    made = [table(config, api) for table in (Channels, Lists, MessageTypes)]
+    made = [table(Sync(config, api)) for table in (Channels, Lists, MessageTypes)]
     for table in made:
         table.complete = True
     return made

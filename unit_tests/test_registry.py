@@ -16,6 +16,7 @@ from source_iterable.rows import IN_TWO_SHAPES, KNOWN, destination_name
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.events.base import EventStream
 from source_iterable.streams.export import ExportStream
+from source_iterable.sync import Sync
 
 DOCUMENTED = {
     "emailSend": "email_send",
@@ -139,7 +140,7 @@ def test_every_class_that_declares_columns_is_a_stream_of_the_catalog() -> None:
 
 
 def test_every_stream_is_called_by_its_name(api: Api, config: Config) -> None:
-    assert [stream(config, api).name for stream in STREAMS.values()] == list(STREAMS)
+    assert [stream(Sync(config, api)).name for stream in STREAMS.values()] == list(STREAMS)
 
 
 def test_every_documented_data_type_is_the_stream_of_its_name() -> None:
@@ -191,7 +192,7 @@ def test_only_what_comes_in_two_shapes_is_declared_both_whole_and_field_by_field
 def test_every_key_and_cursor_is_a_column(api: Api, config: Config) -> None:
     offenders = []
     for name, stream in STREAMS.items():
-        offered = stream(config, api).as_airbyte_stream()
+        offered = stream(Sync(config, api)).as_airbyte_stream()
         keys = [column for path in offered.source_defined_primary_key or [] for column in path]
         if not keys or not {*keys, *(offered.default_cursor_field or [])} <= stream.columns.keys():
             offenders.append(name)
@@ -205,7 +206,7 @@ def test_every_key_and_cursor_is_a_column(api: Api, config: Config) -> None:
 def test_every_event_is_windowed_by_its_time_and_has_the_key_and_the_columns_of_events(
     api: Api, config: Config
 ) -> None:
-    offered = {data_type: stream(config, api).as_airbyte_stream() for data_type, stream in EVENTS.items()}
+    offered = {data_type: stream(Sync(config, api)).as_airbyte_stream() for data_type, stream in EVENTS.items()}
 
     assert [name for name, one in offered.items() if one.default_cursor_field != ["createdAt"]] == []
     assert [name for name, one in offered.items() if one.source_defined_primary_key != [["event_id"]]] == []

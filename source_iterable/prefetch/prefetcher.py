@@ -50,7 +50,7 @@ class Prefetcher:
     """Fetches the slices of all plans ahead of their reader.
 
     Args:
-        plans: One for each stream, in the order in which the streams are read.
+        plans: One for each stream, in the order in which the streams are read; `add` adds more.
         disk_limit: How many bytes of bodies may lie on disk at once.
         job_workers: How many export jobs may run at a time.
         seconds_a_request: How far direct requests under the limit of a plan with jobs lie apart on the average.
@@ -76,6 +76,10 @@ class Prefetcher:
         self._defect: Exception | None = None
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
+
+    def add(self, plan: SlicePlan[Any]) -> None:
+        """Add the plan of the stream that is read after those that were added, before the start."""
+        self._work.plans.append(plan)
 
     def start(self) -> None:
         """Begin to fetch."""

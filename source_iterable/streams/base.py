@@ -27,9 +27,7 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api import Api
 from source_iterable.body_scan import UnusableBodyError
-from source_iterable.config import Config
 from source_iterable.errors import Stopped, failure
 from source_iterable.messages import batches
 from source_iterable.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
@@ -38,8 +36,9 @@ from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
 from source_iterable.retry import RetryPolicy
 from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
-from source_iterable.streams.disk import DiskUser
+from source_iterable.streams.disk import DiskUser, Room
 from source_iterable.streams.schema import Column, json_schema
+from source_iterable.sync import Sync
 
 Slice = Mapping[str, Any]
 # A slice of nothing: the state that is saved after it is a sign of life for the platform. Were it empty, and the
@@ -69,10 +68,10 @@ class IterableStream(DiskUser, HttpStream, ABC):
             those that declare some.
         rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
         lists_as_text: Whether a list that arrives in a column of text is delivered there, as JSON text.
+        sync: What the streams of the run share.
         configured: What the user selected; None outside a read.
         stopped: Why a read of it stopped before its end; None if it did not.
         complete: Whether a read of it came to its end.
-        in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
     """
 
     endpoint: ClassVar[str]
@@ -82,33 +81,35 @@ class IterableStream(DiskUser, HttpStream, ABC):
     lists_as_text: ClassVar[bool] = False
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
-    in_batches = False
     stopped: Stopped | None = None
     complete = False
 
     def __init__(
         self,
-        config: Config,
-        api: Api,
+        sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        behalf: IterableStream | None = None,
+        parent: IterableStream | None = None,
     ) -> None:
-        """Make a table; what is asked for on ``behalf`` of another bears its name in messages, and counts there."""
-        self._reader: IterableStream = behalf._reader if behalf else self
-        if behalf is not None:
-            self.name = behalf.name
-            self.room = behalf.room
-        self.config = config
-        self.api = api
+        """Make a stream; what is requested for a ``parent`` bears its name in messages, and counts there."""
+        self.sync = sync
+        self.config = sync.config
+        self.api = sync.api
         self.configured = configured
+        self._reader: IterableStream = parent._reader if parent else self
+        if parent is not None:
+            self.name = parent.name
+        self.room: Room | None = parent.room if parent else self._room()
         self.progress: Progress = (
-            behalf.progress if behalf else Progress(self.name, api.seconds_a_request(self.endpoint))
+            parent.progress if parent else Progress(self.name, self.api.seconds_a_request(self.endpoint))
         )
         self._attempts = self.attempts("the listing", rejects=self.rejects)
         self._state: MutableMapping[str, Any] = {}
         self._page: tuple[requests.Response, Row] | None = None
         super().__init__()
-        self._http_client = api.client(self.name, self._attempts)
+        self._http_client = self.api.client(self.name, self._attempts)
+
+    def _room(self) -> Room | None:
+        return self.sync.prefetcher
 
     @property
     def url_base(self) -> str:
@@ -180,7 +181,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
     def emitted(self, records: Iterable[Row]) -> Iterable[StreamData]:
         """``records`` in the form in which they leave."""
-        return batches(self.name, records) if self.in_batches else records
+        return batches(self.name, records) if self.sync.in_batches else records
 
     def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
         """``rows``, counted for the summary."""
@@ -391,13 +392,10 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
 
 class AheadStream(IterableStream, ABC):
-    """A table whose bodies are downloaded ahead of their emission.
+    """A stream whose bodies are downloaded ahead of their emission, by the prefetcher of the sync if it has one."""
 
-    Attributes:
-        prefetcher: The prefetcher of the sync; None where the stream is read by itself.
-    """
-
-    prefetcher: Prefetcher | None = None
+    def _room(self) -> Room | None:
+        return None  # the prefetcher counts the bodies itself
 
     def plan(self, state: Mapping[str, Any]) -> plans.SlicePlan[Any]:
         """What the table wants downloaded, given its saved state."""
@@ -405,8 +403,8 @@ class AheadStream(IterableStream, ABC):
 
     def prefetched(self) -> Iterator[plans.Slice[Any] | None]:
         """What was wanted, in order, as it arrives; None for half an hour in which nothing did."""
-        if self.prefetcher is not None:
-            yield from self.prefetcher.slices(self.name)
+        if self.sync.prefetcher is not None:
+            yield from self.sync.prefetcher.slices(self.name)
             return
         prefetcher = Prefetcher([self.plan(self.state)], self.config.spool_bytes)
         prefetcher.start()

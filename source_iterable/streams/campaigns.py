@@ -8,9 +8,7 @@ from typing import Any, ClassVar
 
 from airbyte_cdk.models import ConfiguredAirbyteStream
 
-from source_iterable.api import Api
 from source_iterable.clock import TOLERANCE
-from source_iterable.config import Config
 from source_iterable.rows import Row, as_text
 from source_iterable.streams import campaign_states
 from source_iterable.streams.base import IterableStream
@@ -25,6 +23,7 @@ from source_iterable.streams.schema import (
     text,
     timestamp,
 )
+from source_iterable.sync import Sync
 
 # Whether the listing of campaigns holds the archived ones is not documented: they are asked for by themselves too.
 CAMPAIGNS: Sequence[Part] = ({}, {"campaignState": "Archived"})
@@ -75,12 +74,11 @@ class Campaigns(ChangingListing):
 
     def __init__(
         self,
-        config: Config,
-        api: Api,
+        sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        behalf: IterableStream | None = None,
+        parent: IterableStream | None = None,
     ) -> None:
-        super().__init__(config, api, configured, behalf)
+        super().__init__(sync, configured, parent)
         self._known: dict[int, str] = {}  # what the destination has of campaigns that this listing did not show yet
         self._states: dict[int, str] = {}
 

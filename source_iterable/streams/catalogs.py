@@ -87,7 +87,7 @@ class CatalogItems(ChunkedListing, CatalogListing):
     def rows_in_order(self) -> Generator[tuple[Position, Callable[[], Derived]]]:
         """The items that are left, catalog by catalog, each catalog when its last page is here."""
         listings: dict[str, Listed] = {}
-        for catalog in sorted(str(row["name"]) for row, _ in Catalogs(self.config, self.api, behalf=self).listed()):
+        for catalog in sorted(str(row["name"]) for row, _ in Catalogs(self.sync, parent=self).listed()):
             if self.run is not None and self.run.done is not None and catalog < self.run.done[0]:
                 listings[catalog] = Listed(rows=1, doubts=())  # An earlier attempt has delivered and compared it.
                 continue

@@ -10,8 +10,6 @@ from typing import Any
 
 from airbyte_cdk.models import ConfiguredAirbyteStream
 
-from source_iterable.api import Api
-from source_iterable.config import Config
 from source_iterable.error_response import endpoint_of
 from source_iterable.errors import Rejected
 from source_iterable.in_order import in_order
@@ -19,6 +17,7 @@ from source_iterable.json_lines import Row
 from source_iterable.retry import RetryPolicy
 from source_iterable.streams.base import IterableStream
 from source_iterable.streams.chunks import ChunkedListing, Derived, Kept, Listing, Position
+from source_iterable.sync import Sync
 
 THREADS = 4
 
@@ -28,12 +27,11 @@ class DetailedListing(ChunkedListing, ABC):
 
     def __init__(
         self,
-        config: Config,
-        api: Api,
+        sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        behalf: IterableStream | None = None,
+        parent: IterableStream | None = None,
     ) -> None:
-        super().__init__(config, api, configured, behalf)
+        super().__init__(sync, configured, parent)
         self._answered: set[str] = set()
         self._one_by_one = threading.Lock()
 

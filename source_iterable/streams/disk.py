@@ -33,7 +33,7 @@ class DiskUser:
     """
 
     name: str
-    room: Room | None = None
+    room: Room | None
 
     def make_room(self) -> None:
         """Have other streams give back what disk they can spare."""

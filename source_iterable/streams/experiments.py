@@ -111,7 +111,7 @@ class ExperimentMetrics(LifetimeMetrics):
 
     def listing(self) -> Sequence[Batch]:
         """The experiments of e-mails: Iterable has figures of no others."""
-        listed = Experiments(self.config, self.api, behalf=self).listed()
+        listed = Experiments(self.sync, parent=self).listed()
         try:
             ids = [int(row["id"]) for row, _ in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
         except ValueError as error:

@@ -22,7 +22,7 @@ from source_iterable import timestamps
 from source_iterable.api import EXPORT_PATH
 from source_iterable.config import JOBS
 from source_iterable.errors import TooMuchError, failure
-from source_iterable.jobs import Jobs, NoJobError, Wanted
+from source_iterable.jobs import NoJobError, Wanted
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.prefetch.window_plan import WindowPlan
@@ -47,7 +47,6 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         cursor_field: The field whose moment the windows are cut by.
         awaits_late_rows: Whether plain append leaves the last lookback window to a later sync, so that
             nothing is appended twice.
-        jobs: The export jobs of the sync; None where there shall be none.
         ends_open: Whether a full refresh ends with a window that is open towards the future, asked for when
             all others were delivered: what changes meanwhile moves there.
     """
@@ -57,7 +56,6 @@ class ExportStream(StatefulStream, AheadStream, ABC):
     data_type: ClassVar[str]
     cursor_field: ClassVar[str]
     awaits_late_rows = True
-    jobs: Jobs | None = None
     ends_open = False
 
     @property
@@ -89,7 +87,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
             self._width,
             self.download,
             last,
-            fetch_by_job=self.download_by_job if self.jobs is not None else None,
+            fetch_by_job=self.download_by_job if self.sync.jobs is not None else None,
             directly=not self._only_jobs,
         )
 
@@ -237,17 +235,18 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         return self.config.export_method == JOBS
 
     def _from_job(self, window: Window, reserve: Reserve) -> Spool:
-        if self.jobs is None:
+        jobs = self.sync.jobs
+        if jobs is None:
             raise NoJobError("there are no export jobs")
         wanted = Wanted(self.name, self.data_type, window, self.attempts)
-        spool = self.jobs.export(wanted, reserve)
+        spool = jobs.export(wanted, reserve)
         if spool.malformed is None:
             return spool
         spool.close()  # its file holds such a line, but another export may show it as it should be
         reserve(-spool.size)
         if not self._only_jobs:
             raise NoJobError("a line of a file is not JSON")
-        return self.jobs.export(wanted, reserve)
+        return jobs.export(wanted, reserve)
 
     def _readable(self, spool: Spool, window: Window) -> Spool:
         if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):

@@ -247,7 +247,7 @@ class CampaignMetrics(LifetimeMetrics):
 
 def listed_campaigns(stream: MetricsStream) -> Iterator[Row]:
     """The campaigns of the project, listed on behalf of ``stream``."""
-    return (row for row, _ in Campaigns(stream.config, stream.api, behalf=stream).listed())
+    return (row for row, _ in Campaigns(stream.sync, parent=stream).listed())
 
 
 def _may_have_sent(campaign: Row) -> bool:

@@ -8,10 +8,9 @@ from typing import Any
 
 from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType
 
-from source_iterable.api import Api
-from source_iterable.config import Config
 from source_iterable.errors import failure
 from source_iterable.streams.base import IterableStream
+from source_iterable.sync import Sync
 
 
 class Missing(IterableStream):
@@ -20,9 +19,9 @@ class Missing(IterableStream):
     endpoint = ""
     primary_key = None
 
-    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream) -> None:
+    def __init__(self, sync: Sync, configured: ConfiguredAirbyteStream) -> None:
         self.name = configured.stream.name
-        super().__init__(config, api, configured)
+        super().__init__(sync, configured)
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:

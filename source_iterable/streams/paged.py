@@ -19,14 +19,14 @@ from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
-from source_iterable.api import Api, origin
-from source_iterable.config import Config
+from source_iterable.api import origin
 from source_iterable.errors import disk_error, failure
 from source_iterable.json_lines import Row, dump, undump
 from source_iterable.spool import Spool
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.state import BeginsAnew
 from source_iterable.streams.totals import Listed, Tally, named, total_of
+from source_iterable.sync import Sync
 
 POSITIONS = {"page", "offset"}  # the parameters that tell where a page begins
 LISTINGS = 4  # how often a listing that changes while it is paged is made
@@ -53,12 +53,11 @@ class PagedListing(IterableStream):
 
     def __init__(
         self,
-        config: Config,
-        api: Api,
+        sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        behalf: IterableStream | None = None,
+        parent: IterableStream | None = None,
     ) -> None:
-        super().__init__(config, api, configured, behalf)
+        super().__init__(sync, configured, parent)
         self._pages: set[str] = set()
         self._read = 0
         self._empty = 0
@@ -298,12 +297,11 @@ class ChangingListing(BeginsAnew, PagedListing):
 
     def __init__(
         self,
-        config: Config,
-        api: Api,
+        sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        behalf: IterableStream | None = None,
+        parent: IterableStream | None = None,
     ) -> None:
-        super().__init__(config, api, configured, behalf)
+        super().__init__(sync, configured, parent)
         self._since: datetime | None = None
         self._began = timestamps.EPOCH
         self._all = True

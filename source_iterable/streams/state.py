@@ -6,17 +6,28 @@ from abc import ABC
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from airbyte_cdk.models import FailureType, SyncMode
+from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
 
 from source_iterable.errors import failure
-from source_iterable.states import SavedStates
 from source_iterable.streams.base import IterableStream
+from source_iterable.sync import Sync
 
 
 class StatefulStream(IterableStream, ABC):
     """A stream that saves a state."""
 
-    _trouble = ""
+    def __init__(
+        self,
+        sync: Sync,
+        configured: ConfiguredAirbyteStream | None = None,
+        parent: IterableStream | None = None,
+    ) -> None:
+        super().__init__(sync, configured, parent)
+        self._trouble = sync.states.trouble(self.name, self.namespace, self.state_keys) if self._examines else ""
+
+    @property
+    def _examines(self) -> bool:
+        return self._reader is self and self.is_resumable
 
     @property
     def state(self) -> MutableMapping[str, Any]:
@@ -31,11 +42,6 @@ class StatefulStream(IterableStream, ABC):
     def state_keys(self) -> Sequence[str]:
         """The keys of the stream's state: a saved one that has a value under none of them was not written here."""
         return self._wrapped_cursor_field()
-
-    def examine(self, states: SavedStates) -> None:
-        """Find out whether what is saved for this stream is used."""
-        if self.is_resumable:
-            self._trouble = states.trouble(self.name, self.namespace, self.state_keys)
 
     def require_usable_state(self) -> None:
         """Raise if a saved state is not used and everything would be appended again."""

@@ -20,6 +20,7 @@ from source_iterable.api import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
 from source_iterable.config import Config
 from source_iterable.rows import ADDED
 from source_iterable.streams import STREAMS
+from source_iterable.sync import Sync
 
 ROOT = Path(__file__).resolve().parents[2]
 README, PAGE, COLUMNS = ROOT / "README.md", ROOT / "docs" / "iterable.md", ROOT / "docs" / "columns.md"
@@ -92,7 +93,7 @@ def tables() -> list[Table]:
     projects = [Offline(config, fields) for fields in PROJECTS]
     found = []
     for table in STREAMS.values():
-        streams = [table(config, api).as_airbyte_stream() for api in projects]
+        streams = [table(Sync(config, api)).as_airbyte_stream() for api in projects]
         stream = streams[0]
         keys = [[".".join(path) for path in one.source_defined_primary_key or []] for one in streams]
         found.append(

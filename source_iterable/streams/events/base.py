@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from abc import ABC
 
-from airbyte_cdk.models import ConfiguredAirbyteStream
-
-from source_iterable.api import Api
-from source_iterable.config import Config
 from source_iterable.identity import event_id, line_id
 from source_iterable.rows import REST, Row
 from source_iterable.streams.export import ExportStream
@@ -20,14 +16,10 @@ class EventStream(ExportStream, ABC):
 
     cursor_field = "createdAt"
 
-    def __init__(self, config: Config, api: Api, configured: ConfiguredAirbyteStream | None = None) -> None:
-        self._key = config.event_key
-        super().__init__(config, api, configured)
-
     @property
     def primary_key(self) -> str:
         """`event_id`, or the documented `email` where the settings say so."""
-        return self._key
+        return self.config.event_key
 
     def added(self, row: Row) -> Row:
         """The event's identity."""
