@@ -32,8 +32,8 @@ from integration_tests.support.sync import (
 from integration_tests.test_list_members import NEXT_SYNC, PLATFORM
 from integration_tests.test_listings import EVER, running_with, truth
 from source_iterable import SourceIterable, sorted_spool
+from source_iterable.streams.catalogs import CatalogItems
 from source_iterable.streams.chunks import ChunkedListing
-from source_iterable.streams.listings import CatalogItems
 
 DETAILS = {"experiments": "experiments/", "template_content": "templates/"}
 STREAMS = [*DETAILS, "catalog_items"]
