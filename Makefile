@@ -9,6 +9,7 @@ IMAGE ?= airbyte/source-iterable:dev
 DOCKER ?= docker
 NODE ?= node
 NPM ?= npm
+POETRY ?= $(BIN)/uv tool run --quiet --from 'poetry>=2.2,<3' poetry
 SMOKE_PYTHON ?= $(PYTHON)
 
 BIN := $(VENV)/bin
@@ -109,7 +110,9 @@ lock: $(INSTALLED) ## make the lock files fit pyproject.toml, keeping versions w
 	$(COMPILE) $(UPGRADE) --output-file requirements/build.lock --group build
 	$(COMPILE) $(UPGRADE) --output-file requirements/dev.lock --constraint requirements/runtime.lock \
 	  --constraint requirements/build.lock --group dev pyproject.toml
-	$(COMPILE) $(UPGRADE) --output-file requirements/clients.lock --group clients pyproject.toml
+	$(COMPILE) $(UPGRADE) --output-file requirements/clients.lock --group build --group tests \
+	  pyproject.toml requirements/clients.in
+	$(BIN)/python -m tools.poetry_lock $(POETRY)
 
 upgrade: ## make the lock files anew with the newest versions
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade

@@ -6,10 +6,12 @@ within its range.
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ UNRELEASED = "Unreleased"
 """The heading of what the next release will bring: until then it needs neither date nor row."""
 
 RUNTIME, BUILD, DEVELOPMENT = "requirements/runtime.lock", "requirements/build.lock", "requirements/dev.lock"
-CLIENTS = "requirements/clients.lock"
+CLIENTS, CLIENTS_ASKED = "requirements/clients.lock", "requirements/clients.in"
+POETRY = "poetry.lock"
 
 Project = Mapping[str, Any]
 Pins = dict[str, set[str]]
@@ -116,7 +119,7 @@ def lock_problems(root: Path) -> Iterator[str]:
         RUNTIME: runtime,
         BUILD: [*settings["build-system"]["requires"], *group(settings, "build")],
         DEVELOPMENT: [*runtime, *group(settings, "dev")],
-        CLIENTS: [*runtime, *group(settings, "clients")],
+        CLIENTS: [*runtime, *group(settings, "build"), *group(settings, "tests"), *listed(read(root, CLIENTS_ASKED))],
     }
     locks = {name: pins(read(root, name)) for name in asked}
     for name, requirements in asked.items():
@@ -135,6 +138,16 @@ def lock_problems(root: Path) -> Iterator[str]:
                     f"{name}: {package} {', '.join(sorted(versions))} is not what {DEVELOPMENT} has "
                     f"({', '.join(sorted(tested)) or 'nothing'}). Run `make lock`."
                 )
+    if tomllib.loads(read(root, POETRY))["metadata"]["content-hash"] != poetrys_digest(settings):
+        yield f"{POETRY}: it was made of other requirements than pyproject.toml has. Run `make lock`."
+    by_poetry = poetrys_pins(read(root, POETRY))
+    for package in sorted(by_poetry.keys() | locks[DEVELOPMENT].keys()):
+        here, there = by_poetry.get(package, set()), locks[DEVELOPMENT].get(package, set())
+        if here != there:
+            yield (
+                f"{POETRY}: {package} {', '.join(sorted(here)) or 'nothing'} is not what {DEVELOPMENT} has "
+                f"({', '.join(sorted(there)) or 'nothing'}). Run `make lock`."
+            )
 
 
 def group(settings: Project, name: str) -> list[str]:
@@ -145,12 +158,40 @@ def group(settings: Project, name: str) -> list[str]:
     return found
 
 
+def listed(text: str) -> list[str]:
+    """The requirements of a file that lists one a line."""
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
 def pins(lock: str) -> Pins:
     """The versions that a lock file holds, by the packages' canonical names."""
     found: Pins = {}
     for name, version in re.findall(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[.*?\])?==([^\s;\\]+)", lock):
         found.setdefault(canonicalize_name(name), set()).add(version)
     return found
+
+
+def poetrys_pins(lock: str) -> Pins:
+    """The same of Poetry's lock file."""
+    found: Pins = {}
+    for package in tomllib.loads(lock).get("package", []):
+        found.setdefault(canonicalize_name(package["name"]), set()).add(package["version"])
+    return found
+
+
+def poetrys_digest(settings: Project) -> str:
+    """What Poetry knows requirements by: it installs nothing from a lock file with another digest."""
+    theirs = settings.get("tool", {}).get("poetry", {})
+    asked = {
+        "project": {
+            key: settings["project"][key]
+            for key in ("requires-python", "dependencies", "optional-dependencies")
+            if key in settings["project"]
+        },
+        "dependency-groups": settings["dependency-groups"],
+        "tool": {"poetry": {key: theirs[key] for key in ("dependencies", "group") if key in theirs}},
+    }
+    return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 # Files

@@ -7,6 +7,20 @@ import pytest
 
 from tools.release_check import ROOT, changelog_problems, lock_problems, main, problems, version_problems
 
+LOCKED_BY_POETRY = (
+    ("airbyte-cdk", "7.1.0"),
+    ("editables", "0.5"),
+    ("hatchling", "1.27.0"),
+    ("orjson", "3.10.1"),
+    ("orjson", "3.11.0"),
+    ("PyYAML", "6.0.3"),
+    ("ruff", "0.17.6"),
+)
+POETRY_LOCK = (
+    "".join(f'[[package]]\nname = "{name}"\nversion = "{version}"\n' for name, version in LOCKED_BY_POETRY)
+    + '[metadata]\ncontent-hash = "1a1a7b10d3053dda932db612c73cd88a7049486a01e3b42c9ff31ff0b42e03b8"\n'
+)
+
 FILES = {
     "pyproject.toml": """\
         [build-system]
@@ -17,7 +31,6 @@ FILES = {
         [dependency-groups]
         build = ["editables>=0.5"]
         tests = ["PyYAML>=6"]
-        clients = ["airbyte>=0.71", { include-group = "tests" }]
         dev = ["ruff", { include-group = "build" }, { include-group = "tests" }]
         """,
     "metadata.yaml": """\
@@ -75,9 +88,16 @@ FILES = {
     "requirements/clients.lock": """\
         airbyte==0.71.3
         airbyte-cdk==7.3.0
+        editables==0.5
+        hatchling==1.27.0
         orjson==3.11.0
         pyyaml==6.0.1
         """,
+    "requirements/clients.in": """\
+        # PyAirbyte
+        airbyte>=0.71 ; python_version < '3.13'
+        """,
+    "poetry.lock": POETRY_LOCK,
 }
 
 Edit = Callable[[str, str, str], None]
@@ -226,6 +246,27 @@ def test_given_a_tree_in_which_all_agrees_when_checked_then_it_can_be_released(
             "orjson==3.11.0",
             "orjson==4.0.0",
             "requirements/clients.lock: orjson 4.0.0 is not <4,>=3.10. Run `make lock`.",
+        ),
+        (
+            "poetry.lock",
+            '"3.11.0"',
+            '"3.12.0"',
+            (
+                "poetry.lock: orjson 3.10.1, 3.12.0 is not what requirements/dev.lock has (3.10.1, 3.11.0). "
+                "Run `make lock`."
+            ),
+        ),
+        (
+            "poetry.lock",
+            '"ruff"',
+            '"rust"',
+            "poetry.lock: ruff nothing is not what requirements/dev.lock has (0.17.6). Run `make lock`.",
+        ),
+        (
+            "pyproject.toml",
+            '"ruff"',
+            '"ruff>=0.17"',
+            "poetry.lock: it was made of other requirements than pyproject.toml has. Run `make lock`.",
         ),
         (
             "requirements/dev.lock",
