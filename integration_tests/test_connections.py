@@ -11,7 +11,7 @@ import yaml
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import ROOT, settings, sync
-from source_iterable.api import CONNECTIONS, Api
+from source_iterable.api.client import CONNECTIONS, Api
 from source_iterable.config import Config
 
 MAX_SILENCE = 350

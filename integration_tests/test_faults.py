@@ -22,7 +22,8 @@ from integration_tests.support.sync import (
     settings,
     sync,
 )
-from source_iterable import SourceIterable, api
+from source_iterable import SourceIterable
+from source_iterable.api import client
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"
@@ -147,7 +148,7 @@ def test_given_a_listing_that_breaks_once_when_synced_then_exact(
 def test_given_a_server_that_hangs_once_when_synced_then_exact(
     sandbox: Sandbox, waits: list[float], monkeypatch: pytest.MonkeyPatch, after_bytes: int | None
 ) -> None:
-    monkeypatch.setitem(api.SILENCE_SECONDS, EXPORT, 0.3)
+    monkeypatch.setitem(client.SILENCE_SECONDS, EXPORT, 0.3)
     sandbox.faults.add(Fault(kind="hang", endpoint=EXPORT, data_type="emailSend", seconds=30, after_bytes=after_bytes))
 
     output = sync(sandbox, "email_send")
@@ -272,7 +273,7 @@ def test_given_windows_on_many_threads_when_synced_then_the_documented_rates_hol
 ) -> None:
     """A minute is shortened to a second for both sides; nothing else is."""
     with Sandbox(start=START, now=NOW, rate_scale=60, rate_window=1.0, size=Size(lists=12)) as sandbox:
-        monkeypatch.setattr(api, "MINUTE", timedelta(seconds=1.5))  # arrivals jitter on a busy machine
+        monkeypatch.setattr(client, "MINUTE", timedelta(seconds=1.5))  # arrivals jitter on a busy machine
         monkeypatch.setenv("ITERABLE_API_URL", sandbox.url)
         monkeypatch.setenv("ITERABLE_RATE_SCALE", "1")
 

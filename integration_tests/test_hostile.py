@@ -37,8 +37,9 @@ from integration_tests.support.sync import (
     settings,
     sync,
 )
-from source_iterable import SourceIterable, body_scan, spool
-from source_iterable.api import Api
+from source_iterable import SourceIterable
+from source_iterable.api import body, body_scan
+from source_iterable.api.client import Api
 from source_iterable.config import Config
 
 EXPORT = "export/data.json"
@@ -282,7 +283,7 @@ def test_given_a_gzip_bomb_when_synced_then_it_is_given_up_long_before_its_end(
 def test_given_a_huge_answer_when_synced_then_it_is_not_read_to_its_end(
     sandbox: Sandbox, mixed: dict[str, Any], waits: list[float], table: str, endpoint: str, status: int
 ) -> None:
-    size = spool.LARGEST_ANSWER + 10_000_000
+    size = body.LARGEST_ANSWER + 10_000_000
     sandbox.faults.add(Fault(kind="status", status=status, endpoint=endpoint, body_bytes=size, **FOR_EVER))
     began = time.monotonic()
 

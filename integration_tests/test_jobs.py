@@ -25,8 +25,8 @@ from integration_tests.support.sync import (
     read_here,
     settings,
 )
-from source_iterable import jobs
-from source_iterable.api import Api
+from source_iterable.api import export_jobs
+from source_iterable.api.client import Api
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS
 
 EXPORT = "export/data.json"
@@ -459,7 +459,7 @@ def test_given_a_job_that_takes_another_course_when_synced_then_it_is_waited_for
 def test_given_a_job_that_stays_enqueued_when_synced_then_it_is_cancelled_and_rows_come_directly(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PATIENCE", 0.05)
+    monkeypatch.setattr(export_jobs, "PATIENCE", 0.05)
     sandbox = serve(foreign_jobs=2)
     sandbox.faults.add(Fault(kind="job_stuck", **FOR_EVER))
 
@@ -473,7 +473,7 @@ def test_given_a_job_that_stays_enqueued_when_synced_then_it_is_cancelled_and_ro
 def test_given_other_tools_that_take_all_places_when_synced_then_rows_come_directly(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PATIENCE", 0.05)
+    monkeypatch.setattr(export_jobs, "PATIENCE", 0.05)
     sandbox = serve(foreign_jobs=4)
 
     output = by("automatic", sandbox, *EXPORTS)
@@ -844,7 +844,7 @@ def test_given_a_table_that_fails_when_the_sync_ends_then_jobs_ahead_of_it_are_c
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = serve(foreign_jobs=1)
-    monkeypatch.setattr(jobs, "LONG_PATIENCE", 0.3)
+    monkeypatch.setattr(export_jobs, "LONG_PATIENCE", 0.3)
     sandbox.faults.add(Fault(kind="job_stuck", data_type="emailSend", **FOR_EVER))
 
     output = by("jobs", sandbox, "email_send")

@@ -7,7 +7,7 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.sync import Output, sync
-from source_iterable import body_scan, spool
+from source_iterable.api import body, body_scan
 
 FORGOTTEN = "users/forgotten"
 
@@ -37,7 +37,7 @@ def test_given_an_answer_of_one_long_line_when_synced_then_it_is_read(sandbox: S
 def test_given_an_answer_beyond_the_bound_when_synced_then_the_stream_fails_with_its_size(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    monkeypatch.setattr(spool, "LARGEST_ANSWER", 2_000_000)
+    monkeypatch.setattr(body, "LARGEST_ANSWER", 2_000_000)
     answering(sandbox, table, json.dumps({"lists": [{"id": 7, "name": "x" * 2_000_000}]}))
 
     output = sync(sandbox, table, "channels")

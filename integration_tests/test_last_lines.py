@@ -14,7 +14,7 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.sync import Output, State, catalog_here, configured, environment, read_here, sync
-from source_iterable import body_scan
+from source_iterable.api import body_scan
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"

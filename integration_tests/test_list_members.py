@@ -28,8 +28,8 @@ from integration_tests.support.sync import (
 )
 from integration_tests.support.sync import sync as sync_here
 from integration_tests.test_faults import failure_of, truth
-from source_iterable import api
-from source_iterable.api import Budget
+from source_iterable.api import client
+from source_iterable.api.client import Budget
 from source_iterable.prefetch import prefetcher
 
 LISTS = "lists/getUsers"
@@ -78,7 +78,7 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
             super().__init__(1.0, limits, period / scale)
 
     sleep = time.sleep
-    monkeypatch.setattr(api, "Budget", ScaledBudget)
+    monkeypatch.setattr(client, "Budget", ScaledBudget)
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds / SCALE))
     started: list[Sandbox] = []
 

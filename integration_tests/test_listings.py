@@ -13,7 +13,7 @@ from integration_tests.support.expected import Record, Row, assert_exact, canoni
 from integration_tests.support.expected_listings import CURSORS, FULL, KEYS, TABLES, expected
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
 from integration_tests.support.sync import sync as sync_tables
-from source_iterable import api
+from source_iterable.api import client
 
 FIRST = 2220229
 """The id of the first campaign; the next ones are 7 apart."""
@@ -381,7 +381,7 @@ def test_given_many_campaigns_when_synced_then_no_address_is_too_long() -> None:
 def test_given_ten_requests_a_minute_when_synced_then_there_are_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute is shortened to a second for both sides; nothing else is."""
     with Sandbox(start="2024-02-15", now=NOW, rate_scale=60, rate_window=1.0) as sandbox:
-        monkeypatch.setattr(api, "MINUTE", timedelta(seconds=1.5))  # arrivals jitter on a busy machine
+        monkeypatch.setattr(client, "MINUTE", timedelta(seconds=1.5))  # arrivals jitter on a busy machine
         monkeypatch.setenv("ITERABLE_API_URL", sandbox.url)
         monkeypatch.setenv("ITERABLE_RATE_SCALE", "1")
 

@@ -31,7 +31,8 @@ from integration_tests.support.sync import (
 )
 from integration_tests.test_list_members import NEXT_SYNC, PLATFORM
 from integration_tests.test_listings import EVER, running_with, truth
-from source_iterable import SourceIterable, sorted_spool
+from source_iterable import SourceIterable
+from source_iterable.api import sorted_body
 from source_iterable.streams.catalogs import CatalogItems
 from source_iterable.streams.chunks import ChunkedListing
 
@@ -275,7 +276,7 @@ def test_given_states_of_the_other_mode_when_synced_then_everything_is_read(proj
 def test_given_more_items_than_are_sorted_at_once_when_cut_short_then_each_comes_once(
     project: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sorted_spool, "RUN_BYTES", 2000)
+    monkeypatch.setattr(sorted_body, "RUN_BYTES", 2000)
     catalog = catalog_of(project, "catalog_items", "append", {})
     first = cut_short(project, catalog, 2)
 

@@ -10,7 +10,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import Output, State, catalog_here, configured, read_here, run, settings, sync
 from source_iterable import SourceIterable
-from source_iterable.api import Api
+from source_iterable.api.client import Api
 from source_iterable.config import Config
 from source_iterable.streams import STREAMS
 from source_iterable.streams.state import StatefulStream

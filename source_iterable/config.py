@@ -15,7 +15,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.clock import system_time
+from source_iterable.timestamps import system_time
 
 HOSTS = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
 EVENT_KEYS = ("event_id", "email")

@@ -20,8 +20,8 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.config import Config
 from source_iterable.masking import unnamed
-from source_iterable.messages import Batch
 from source_iterable.output import TERMINATED, Log, Output
+from source_iterable.records.batches import Batch
 from source_iterable.source import SourceIterable
 
 logger = logging.getLogger("airbyte")

@@ -25,15 +25,15 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api import EXPORT_PATH, Api
+from source_iterable.api.client import EXPORT_PATH, Api
+from source_iterable.api.error_response import ErrorResponse, is_web_page
+from source_iterable.api.errors import REGION_HELP, key_error
+from source_iterable.api.export_jobs import MOST_JOBS, Jobs
+from source_iterable.api.retry import TELLING
 from source_iterable.config import DIRECT, JOBS, Config
-from source_iterable.error_response import ErrorResponse, is_web_page
-from source_iterable.errors import REGION_HELP, key_error
-from source_iterable.jobs import MOST_JOBS, Jobs
-from source_iterable.outcome import unfinished
+from source_iterable.failures import unfinished
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
-from source_iterable.retry import TELLING
 from source_iterable.states import SavedStates
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.base import AheadStream

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from source_iterable.api import Api
+from source_iterable.api.client import Api
+from source_iterable.api.export_jobs import Jobs
 from source_iterable.config import Config
-from source_iterable.jobs import Jobs
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.states import SavedStates
 

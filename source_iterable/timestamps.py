@@ -129,3 +129,8 @@ def from_setting(text: str) -> datetime:
 def whole_second(when: datetime) -> datetime:
     """``when`` cut to the second that it lies in."""
     return when.replace(microsecond=0)
+
+
+def system_time() -> datetime:
+    """This machine's clock, in UTC."""
+    return datetime.now(timezone.utc)

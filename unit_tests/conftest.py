@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from source_iterable.api import Api
+from source_iterable.api.client import Api
 from source_iterable.config import Config
 
 # How fast an example runs says nothing on a machine that does other things too.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from random import Random
 
-from source_iterable.errors import TooMuchError
+from source_iterable.exceptions import TooMuchError
 from source_iterable.prefetch.plans import ListPlan, Reserve, SlicePlan
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan

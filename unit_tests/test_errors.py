@@ -11,11 +11,12 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.error_response import ErrorResponse, retry_after
-from source_iterable.errors import Rejected, TooMuchError
-from source_iterable.patience import LONG_PATIENCE, NO_PATIENCE, PATIENCE, SHORT_PATIENCE, Outage
-from source_iterable.retry import RetryPolicy
-from source_iterable.spool import Spool
+from source_iterable.api.body import Spool
+from source_iterable.api.error_response import ErrorResponse, retry_after
+from source_iterable.api.errors import Rejected
+from source_iterable.api.patience import LONG_PATIENCE, NO_PATIENCE, PATIENCE, SHORT_PATIENCE, Outage
+from source_iterable.api.retry import RetryPolicy
+from source_iterable.exceptions import TooMuchError
 
 GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
 

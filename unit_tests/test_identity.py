@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_iterable.identity import LEFT_OUT, event_id, line_id
-from source_iterable.json_lines import DEEPEST, parse
+from source_iterable.records.event_id import LEFT_OUT, event_id, line_id
+from source_iterable.records.json_lines import DEEPEST, parse
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_event_ids.json").read_text("utf-8"))
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from source_iterable.in_order import AHEAD, in_order
+from source_iterable.prefetch.in_order import AHEAD, in_order
 
 
 def test_calls_are_made_side_by_side_and_their_results_come_in_order() -> None:

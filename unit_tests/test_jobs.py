@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from source_iterable import jobs as jobs_module
-from source_iterable.api import Api
+from source_iterable.api import export_jobs as jobs_module
+from source_iterable.api.client import Api
+from source_iterable.api.export_jobs import PATIENCE, Jobs, NoJobError, Wanted
+from source_iterable.api.job_answers import COMPLETED, bytes_exported, next_after
 from source_iterable.config import Config
-from source_iterable.job_answers import COMPLETED, bytes_exported, next_after
-from source_iterable.jobs import PATIENCE, Jobs, NoJobError, Wanted
 from source_iterable.streams.events.email import EmailSend
 from source_iterable.sync import Sync
 from source_iterable.windows import Window

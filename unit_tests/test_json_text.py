@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_iterable import json_text
-from source_iterable.json_text import dumps
+from source_iterable.records import json_text
+from source_iterable.records.json_text import dumps
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(), max_size=4)

@@ -10,8 +10,9 @@ from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteC
 from airbyte_cdk.test import entrypoint_wrapper
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, ExpectedOutcome
 
-from source_iterable import SourceIterable, clock
-from source_iterable.api import Api
+from source_iterable import SourceIterable
+from source_iterable.api import clock
+from source_iterable.api.client import Api
 from source_iterable.config import Config
 from source_iterable.prefetch.plans import Slice
 from source_iterable.prefetch.prefetcher import Prefetcher

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from source_iterable.api import Api
-from source_iterable.clock import Clock
+from source_iterable.api.client import Api
+from source_iterable.api.clock import Clock
 from source_iterable.config import Config
 from source_iterable.streams.events.email import EmailOpen
 from source_iterable.streams.export import ExportStream

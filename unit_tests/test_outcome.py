@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import FailureType
 
-from source_iterable.api import Api
+from source_iterable.api.client import Api
+from source_iterable.api.errors import Stopped
 from source_iterable.config import Config
-from source_iterable.errors import Stopped
-from source_iterable.outcome import unfinished
+from source_iterable.failures import unfinished
 from source_iterable.streams.listings import Channels, Lists, MessageTypes
 from source_iterable.sync import Sync
 

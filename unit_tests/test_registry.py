@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from source_iterable import streams
-from source_iterable.api import Api
+from source_iterable.api.client import Api
 from source_iterable.config import Config
-from source_iterable.rows import IN_TWO_SHAPES, KNOWN, destination_name
+from source_iterable.records.columns import IN_TWO_SHAPES, KNOWN, destination_name
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.events.base import EventStream
 from source_iterable.streams.export import ExportStream

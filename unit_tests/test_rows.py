@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_iterable.fitting import OBJECT_TEXT
-from source_iterable.rows import (
-    ADDED,
-    JSON_TEXT,
-    REST,
-    Columns,
-    MalformedLineError,
-    check,
-    destination_name,
-    dump,
-    parse,
-)
+from source_iterable.records.coercion import OBJECT_TEXT
+from source_iterable.records.columns import ADDED, JSON_TEXT, REST, Columns, destination_name
+from source_iterable.records.json_lines import MalformedLineError, check, dump, parse
 from source_iterable.streams.schema import TIMESTAMP
 
 TEXT = {"type": ["null", "string"]}

@@ -11,8 +11,8 @@ import yaml
 from airbyte_cdk.models.connector_metadata import MetadataFile
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
-from source_iterable.messages import batches
 from source_iterable.output import Output
+from source_iterable.records.batches import batches
 from source_iterable.run import Entrypoint
 from source_iterable.streams import STREAMS
 

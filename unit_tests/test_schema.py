@@ -1,6 +1,6 @@
 import pytest
 
-from source_iterable.rows import KNOWN, REST
+from source_iterable.records.columns import KNOWN, REST
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.schema import ColumnSet, array, generated, integer, json_schema, object_in_text, text
 

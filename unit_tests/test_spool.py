@@ -14,12 +14,12 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_iterable import body_scan
-from source_iterable import spool as spool_module
-from source_iterable.body_scan import BrokenBodyError, UnusableBodyError
-from source_iterable.readings import Digest, Ending
-from source_iterable.rows import parse
-from source_iterable.spool import Spool
+from source_iterable.api import body as spool_module
+from source_iterable.api import body_scan
+from source_iterable.api.body import Spool
+from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
+from source_iterable.api.readings import Digest, Ending
+from source_iterable.records.json_lines import parse
 
 
 def answer(body: bytes, encoding: str | None = None, length: int | None = None) -> requests.Response:

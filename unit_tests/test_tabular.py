@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_iterable.rows import ADDED
+from source_iterable.api.csv import BEYOND, column_name, table
+from source_iterable.records.columns import ADDED
 from source_iterable.streams import STREAMS
-from source_iterable.tabular import BEYOND, column_name, table
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "id": {"type": ["null", "integer"]},

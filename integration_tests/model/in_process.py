@@ -16,7 +16,8 @@ from airbyte_cdk.utils import AirbyteTracedException
 from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import State, environment
-from source_iterable import SourceIterable, api, clock, jobs
+from source_iterable import SourceIterable
+from source_iterable.api import client, clock, export_jobs
 
 SILENCE_SECONDS = 0.3
 """What counts as a server that hangs, in real time."""
@@ -40,8 +41,8 @@ def connected(
     with ExitStack() as stack:
         stack.enter_context(Keep(logs).listening(logger))
         stack.enter_context(patch.dict(environ, environment(sandbox)))
-        stack.enter_context(patch.dict(api.SILENCE_SECONDS, dict.fromkeys(api.SILENCE_SECONDS, SILENCE_SECONDS)))
-        stack.enter_context(patch.object(jobs, "LONG_PATIENCE", JOB_SECONDS))
+        stack.enter_context(patch.dict(client.SILENCE_SECONDS, dict.fromkeys(client.SILENCE_SECONDS, SILENCE_SECONDS)))
+        stack.enter_context(patch.object(export_jobs, "LONG_PATIENCE", JOB_SECONDS))
         stack.enter_context(patch.object(clock.Clock.__init__, "__defaults__", (system_time,)))
         stack.enter_context(virtual.in_force())
         entrypoint = AirbyteEntrypoint(SourceIterable())

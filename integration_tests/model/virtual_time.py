@@ -16,11 +16,11 @@ from unittest.mock import patch
 
 import requests
 
-from source_iterable import api, jobs, patience
+from source_iterable.api import client, export_jobs, patience
 from source_iterable.prefetch import prefetcher, work
 from source_iterable.streams import export
 
-MODULES = (export, jobs, prefetcher, work)
+MODULES = (export, export_jobs, prefetcher, work)
 """The modules of the connector that look at a clock to see how long something takes."""
 FOR_EVER = 30 * 86400.0
 """A sync that waits for so many seconds without an end would never end."""
@@ -97,8 +97,8 @@ class VirtualTime:
         with ExitStack() as stack:
             stack.enter_context(patch.object(time, "sleep", sleep_here))
             stack.enter_context(patch.object(requests.Session, "send", send_now))
-            stack.enter_context(patch.object(api.Api, "scaled", lambda _, seconds: seconds))
-            stack.enter_context(patch.object(api.Api, "seconds_a_request", _seconds_a_request))
+            stack.enter_context(patch.object(client.Api, "scaled", lambda _, seconds: seconds))
+            stack.enter_context(patch.object(client.Api, "seconds_a_request", _seconds_a_request))
             for module in MODULES:
                 stack.enter_context(patch.object(module, "time", clock))
             patient = SimpleNamespace(monotonic=self.own_waits, sleep=self.sleep)
@@ -108,7 +108,7 @@ class VirtualTime:
             stack.enter_context(patch.object(prefetcher, "threading", tools))
             waiting = {name: getattr(threading, name) for name in ("BoundedSemaphore", "Condition")}
             tools = SimpleNamespace(Event=lambda: _Event(self), **waiting)
-            stack.enter_context(patch.object(jobs, "threading", tools))
+            stack.enter_context(patch.object(export_jobs, "threading", tools))
             self._of_thread.at = began
             yield
         self._condition = None
@@ -130,9 +130,9 @@ class VirtualTime:
         return waiting > self._threads
 
 
-def _seconds_a_request(_: api.Api, path: str) -> float:
-    limit = api.REQUESTS_PER_MINUTE.get(path)
-    return api.MINUTE.total_seconds() / limit if limit else 0.0
+def _seconds_a_request(_: client.Api, path: str) -> float:
+    limit = client.REQUESTS_PER_MINUTE.get(path)
+    return client.MINUTE.total_seconds() / limit if limit else 0.0
 
 
 class _Condition(threading.Condition):

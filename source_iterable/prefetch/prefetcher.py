@@ -20,7 +20,7 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.errors import DiskError, TooMuchError
+from source_iterable.exceptions import DiskError, TooMuchError
 from source_iterable.prefetch.choice import next_direct, next_for_job
 from source_iterable.prefetch.plans import Body, JobsUnavailableError, Slice, SlicePlan, State
 from source_iterable.prefetch.work import OVERDUE, Attempt, NoRoomError, Work

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from source_iterable.errors import TooMuchError
+from source_iterable.exceptions import TooMuchError
 from source_iterable.prefetch.plans import Slice, SlicePlan, State
 
 # Of an export job's expected time, after which its window is requested directly too.

@@ -27,15 +27,16 @@ from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.body_scan import UnusableBodyError
-from source_iterable.errors import Stopped, failure
-from source_iterable.messages import batches
-from source_iterable.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
+from source_iterable.api.body_scan import UnusableBodyError
+from source_iterable.api.errors import Stopped, failure
+from source_iterable.api.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
+from source_iterable.api.retry import RetryPolicy
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
-from source_iterable.retry import RetryPolicy
-from source_iterable.rows import KNOWN, REST, Columns, MalformedLineError, Row, fits, parse
+from source_iterable.records.batches import batches
+from source_iterable.records.columns import KNOWN, REST, Columns, fits
+from source_iterable.records.json_lines import MalformedLineError, Row, parse
 from source_iterable.streams.disk import DiskUser, Room
 from source_iterable.streams.schema import Column, json_schema
 from source_iterable.sync import Sync

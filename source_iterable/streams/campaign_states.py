@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from source_iterable.rows import Row, as_text
+from source_iterable.records.json_lines import Row, as_text
 
 
 def campaign_state(row: Row) -> str:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from airbyte_cdk.models import ConfiguredAirbyteStream
 
-from source_iterable.clock import TOLERANCE
-from source_iterable.rows import Row, as_text
+from source_iterable.api.clock import TOLERANCE
+from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams import campaign_states
 from source_iterable.streams.base import IterableStream
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import requests
 
-from source_iterable.errors import Rejected
-from source_iterable.rows import Row
+from source_iterable.api.errors import Rejected
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import Slice
 from source_iterable.streams.chunks import ChunkedListing, Derived, Position
 from source_iterable.streams.columns.common import DATA_FIELDS

@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable.errors import disk_error
-from source_iterable.json_lines import Row, dump, undump
-from source_iterable.sorted_spool import SortedSpool
-from source_iterable.spool import Spool
+from source_iterable.api.body import Spool
+from source_iterable.api.errors import disk_error
+from source_iterable.api.sorted_body import SortedSpool
+from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream
 from source_iterable.streams.paged import PagedListing

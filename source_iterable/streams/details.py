@@ -10,11 +10,11 @@ from typing import Any
 
 from airbyte_cdk.models import ConfiguredAirbyteStream
 
-from source_iterable.error_response import endpoint_of
-from source_iterable.errors import Rejected
-from source_iterable.in_order import in_order
-from source_iterable.json_lines import Row
-from source_iterable.retry import RetryPolicy
+from source_iterable.api.error_response import endpoint_of
+from source_iterable.api.errors import Rejected
+from source_iterable.api.retry import RetryPolicy
+from source_iterable.prefetch.in_order import in_order
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream
 from source_iterable.streams.chunks import ChunkedListing, Derived, Kept, Listing, Position
 from source_iterable.sync import Sync

@@ -7,8 +7,9 @@ from typing import Protocol
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_iterable.errors import TooMuchError, failure
-from source_iterable.spool import LARGEST_ANSWER, Spool
+from source_iterable.api.body import LARGEST_ANSWER, Spool
+from source_iterable.api.errors import failure
+from source_iterable.exceptions import TooMuchError
 
 
 class Room(Protocol):

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import requests
 
-from source_iterable.errors import Rejected
+from source_iterable.api.errors import Rejected
 from source_iterable.prefetch.activity import Batch
-from source_iterable.rows import Row
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import Slice
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.columns.experiment_metrics import EXPERIMENT_METRICS

@@ -19,15 +19,16 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api import EXPORT_PATH
+from source_iterable.api.body import Spool
+from source_iterable.api.client import EXPORT_PATH
+from source_iterable.api.errors import failure
+from source_iterable.api.export_jobs import NoJobError, Wanted
 from source_iterable.config import JOBS
-from source_iterable.errors import TooMuchError, failure
-from source_iterable.jobs import NoJobError, Wanted
+from source_iterable.exceptions import TooMuchError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.prefetch.window_plan import WindowPlan
-from source_iterable.rows import MalformedLineError, Row, check, parse
-from source_iterable.spool import Spool
+from source_iterable.records.json_lines import MalformedLineError, Row, check, parse
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window

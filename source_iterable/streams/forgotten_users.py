@@ -9,10 +9,10 @@ from typing import ClassVar, cast
 import requests
 from airbyte_cdk.models import SyncMode
 
-from source_iterable.errors import Rejected, permission_error
-from source_iterable.json_arrays import UnexpectedJsonError, array_in
-from source_iterable.rows import Row, as_text
-from source_iterable.spool import Spool
+from source_iterable.api.body import Spool
+from source_iterable.api.errors import Rejected, permission_error
+from source_iterable.records.json_arrays import UnexpectedJsonError, array_in
+from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.repeats import KeySet
 from source_iterable.streams.schema import ColumnSet, text

@@ -13,15 +13,16 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api import LIST_USERS_PATH
-from source_iterable.errors import DiskError, Rejected, TooMuchError, failure
-from source_iterable.patience import NO_PATIENCE, SHORT_PATIENCE
+from source_iterable.api.body import Spool
+from source_iterable.api.client import LIST_USERS_PATH
+from source_iterable.api.errors import Rejected, failure
+from source_iterable.api.patience import NO_PATIENCE, SHORT_PATIENCE
+from source_iterable.exceptions import DiskError, TooMuchError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError, spans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
-from source_iterable.rows import Row
-from source_iterable.spool import Spool
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream, Run
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields

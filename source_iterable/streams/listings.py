@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from airbyte_cdk.models import SyncMode
 
-from source_iterable.rows import Row
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
 from source_iterable.streams.paged import ChangingListing, moment

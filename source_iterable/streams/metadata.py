@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from airbyte_cdk.models import SyncMode
 
-from source_iterable.errors import Rejected
-from source_iterable.rows import Row
+from source_iterable.api.errors import Rejected
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.schema import integer, json_object, text, timestamp

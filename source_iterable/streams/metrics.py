@@ -11,21 +11,22 @@ from typing import Any, ClassVar
 from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable.api import METRICS_PATH
-from source_iterable.body_scan import UnusableBodyError
-from source_iterable.errors import TooMuchError, failure
+from source_iterable.api.body import Spool
+from source_iterable.api.body_scan import UnusableBodyError
+from source_iterable.api.client import METRICS_PATH
+from source_iterable.api.csv import header, table
+from source_iterable.api.errors import failure
+from source_iterable.exceptions import TooMuchError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
-from source_iterable.rows import Row
-from source_iterable.spool import Spool
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
 from source_iterable.streams.campaigns import Campaigns
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.paged import moment
-from source_iterable.tabular import header, table
 
 # Since 2026 Iterable answers HTTP 414 to addresses of more characters.
 LONGEST_ADDRESS = 2048

@@ -9,12 +9,12 @@ from typing import Any
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable.api import METRICS_PATH
+from source_iterable.api.client import METRICS_PATH
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
-from source_iterable.rows import Row
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS

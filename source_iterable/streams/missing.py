@@ -8,7 +8,7 @@ from typing import Any
 
 from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType
 
-from source_iterable.errors import failure
+from source_iterable.api.errors import failure
 from source_iterable.streams.base import IterableStream
 from source_iterable.sync import Sync
 

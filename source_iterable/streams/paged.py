@@ -19,10 +19,10 @@ from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
-from source_iterable.api import origin
-from source_iterable.errors import disk_error, failure
-from source_iterable.json_lines import Row, dump, undump
-from source_iterable.spool import Spool
+from source_iterable.api.body import Spool
+from source_iterable.api.client import origin
+from source_iterable.api.errors import disk_error, failure
+from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.state import BeginsAnew
 from source_iterable.streams.totals import Listed, Tally, named, total_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from source_iterable.rows import as_text
+from source_iterable.records.json_lines import as_text
 from source_iterable.streams.base import IterableStream
 
 FIELDS_PATH = "users/getFields"

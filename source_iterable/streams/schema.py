@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from source_iterable.fitting import OBJECT_TEXT
-from source_iterable.rows import ADDED, JSON_TEXT, KNOWN, REST
+from source_iterable.records.coercion import OBJECT_TEXT
+from source_iterable.records.columns import ADDED, JSON_TEXT, KNOWN, REST
 
 Column = Mapping[str, Any]
 

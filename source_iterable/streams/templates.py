@@ -7,8 +7,8 @@ from datetime import datetime
 from itertools import product
 from typing import ClassVar
 
-from source_iterable.errors import MissingEndpointError, Rejected
-from source_iterable.rows import Row
+from source_iterable.api.errors import MissingEndpointError, Rejected
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
 from source_iterable.streams.columns.template_content import TEMPLATE_CONTENT
 from source_iterable.streams.details import DetailedListing

@@ -10,10 +10,10 @@ from typing import Any
 from airbyte_cdk.models import DestinationSyncMode, FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.errors import MissingEndpointError, failure
+from source_iterable.api.body import Spool
+from source_iterable.api.errors import MissingEndpointError, failure
 from source_iterable.prefetch.window_plan import WindowPlan
-from source_iterable.rows import Row
-from source_iterable.spool import Spool
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.columns.profile import PROFILE, profile_columns
 from source_iterable.streams.export import ExportStream

@@ -20,8 +20,8 @@ from typing import Any
 import orjson
 import requests
 
-from source_iterable.identity import event_id
-from source_iterable.rows import KNOWN, REST, Columns
+from source_iterable.records.columns import KNOWN, REST, Columns
+from source_iterable.records.event_id import event_id
 from source_iterable.streams import STREAMS
 
 CHUNK = 1 << 18

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class Attempt:
     disk_megabytes: float = 0.0
 
 
+def _spool() -> Any:
+    """The class of bodies; versions differ in where it is."""
+    try:
+        return import_module("source_iterable.api.body").Spool
+    except ImportError:
+        return import_module("source_iterable.spool").Spool
+
+
 class Disk:
     """The bytes that bodies count as, and the most that they were at once."""
 
@@ -62,8 +71,8 @@ class Simulation:
     def __init__(self, project: Project, source: Path, streams: str, settings: Mapping[str, Any]) -> None:
         virtual_time.install()
         sys.path.insert(0, str(source))
+        Spool = _spool()  # noqa: N806 - a class
         from source_iterable.source import SourceIterable  # noqa: PLC0415 - virtual time comes first
-        from source_iterable.spool import Spool  # noqa: PLC0415
 
         self._new = SourceIterable
         self._iterable = Iterable(project)

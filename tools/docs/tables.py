@@ -16,9 +16,9 @@ from typing import Any
 
 import requests
 
-from source_iterable.api import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
+from source_iterable.api.client import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
 from source_iterable.config import Config
-from source_iterable.rows import ADDED
+from source_iterable.records.columns import ADDED
 from source_iterable.streams import STREAMS
 from source_iterable.sync import Sync
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from source_iterable.rows import IN_TWO_SHAPES, destination_name
+from source_iterable.records.columns import IN_TWO_SHAPES, destination_name
 from source_iterable.streams.columns.common import of_each
 from source_iterable.streams.schema import (
     BOOLEAN,

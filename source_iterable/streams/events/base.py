@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC
 
-from source_iterable.identity import event_id, line_id
-from source_iterable.rows import REST, Row
+from source_iterable.records.columns import REST
+from source_iterable.records.event_id import event_id, line_id
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.export import ExportStream
 
 EVENT_ID = "event_id"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source_iterable.rows import Row
+from source_iterable.records.json_lines import Row
 from source_iterable.streams.columns.common import of_each
 from source_iterable.streams.columns.events import EVENT
 from source_iterable.streams.events.base import EventStream

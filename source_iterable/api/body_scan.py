@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 
-from source_iterable.json_lines import MalformedLineError
+from source_iterable.records.json_lines import MalformedLineError
 
 LONGEST_LINE = 64_000_000
 MOST_INFLATED = 1_000_000_000

@@ -10,7 +10,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-from source_iterable.rows import Row
+from source_iterable.records.json_lines import Row
 
 csv.field_size_limit(256_000_000)
 

@@ -21,7 +21,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from source_iterable import json_text
+from source_iterable.records import json_text
 
 INTERNAL = frozenset({"itblInternal"})
 LEFT_OUT = INTERNAL | {"isBot", "city", "region", "country", "userAgentDevice", "proxySource"}

@@ -21,8 +21,8 @@ import orjson
 import requests
 import urllib3
 
-from source_iterable.body_scan import BrokenBodyError, Check, Inflation, Lines, UnusableBodyError, Whole
-from source_iterable.readings import Digest, Ending
+from source_iterable.api.body_scan import BrokenBodyError, Check, Inflation, Lines, UnusableBodyError, Whole
+from source_iterable.api.readings import Digest, Ending
 
 CHUNK = 1 << 18
 LARGEST_ANSWER = 256_000_000

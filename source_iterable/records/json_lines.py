@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from source_iterable import json_text
+from source_iterable.records import json_text
 
 DEEPEST = 500  # levels of nesting; Iterable's own store allows 20
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
-from source_iterable import json_text
+from source_iterable.records import json_text
 
 BATCH_BYTES = 1 << 18
 

@@ -18,9 +18,10 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.body_scan import BrokenBodyError, UnusableBodyError
-from source_iterable.error_response import ErrorResponse, is_web_page, retry_after
-from source_iterable.errors import (
+from source_iterable.api.body import Spool
+from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
+from source_iterable.api.error_response import ErrorResponse, is_web_page, retry_after
+from source_iterable.api.errors import (
     Rejected,
     disk_error,
     failure,
@@ -28,11 +29,10 @@ from source_iterable.errors import (
     permission_error,
     refused_key_error,
 )
+from source_iterable.api.patience import LONGEST_WAIT, NO_PATIENCE, PATIENCE, Outage, Patience, Trouble
+from source_iterable.api.readings import MAX_READINGS, Ending, Readings
+from source_iterable.api.refusals import CHECK_WAITS, Refusals
 from source_iterable.masking import masked
-from source_iterable.patience import LONGEST_WAIT, NO_PATIENCE, PATIENCE, Outage, Patience, Trouble
-from source_iterable.readings import MAX_READINGS, Ending, Readings
-from source_iterable.refusals import CHECK_WAITS, Refusals
-from source_iterable.spool import Spool
 
 TRIES = 2  # of what may be too much, before less is asked for
 SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import requests
 
-from source_iterable.error_response import ErrorResponse, endpoint_of, is_web_page
+from source_iterable.api.error_response import ErrorResponse, endpoint_of, is_web_page
 
 # Seconds before a refused request of an accepted key is sent again: two minutes in all, then the refusal is believed.
 CHECK_WAITS = (5.0, 15.0, 40.0, 60.0)

@@ -8,8 +8,8 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from source_iterable.json_lines import Row, dump, undump
-from source_iterable.spool import Grow, Spool
+from source_iterable.api.body import Grow, Spool
+from source_iterable.records.json_lines import Row, dump, undump
 
 RUN_BYTES = 32_000_000  # of rows, uncompressed, that are sorted in memory
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 import requests
 
-from source_iterable.error_response import is_web_page
+from source_iterable.api.error_response import is_web_page
 
 # Seconds for which one kind of failure is met before a request is given up, by what that costs.
 PATIENCE = 10 * 60.0  # a stream that resumes

@@ -11,16 +11,11 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-from source_iterable.timestamps import whole_second
+from source_iterable.timestamps import system_time, whole_second
 
 TOLERANCE = timedelta(seconds=60)
 
 logger = logging.getLogger("airbyte")
-
-
-def system_time() -> datetime:
-    """This machine's clock, in UTC."""
-    return datetime.now(timezone.utc)
 
 
 class Clock:

@@ -24,13 +24,13 @@ from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.tcp_keepalive import TcpKeepaliveHTTPAdapter
 from requests.auth import AuthBase
 
-from source_iterable.clock import Clock
+from source_iterable.api.clock import Clock
+from source_iterable.api.error_response import endpoint_of, is_web_page
+from source_iterable.api.errors import MissingEndpointError, failure, missing_endpoint_error, refused_key_error
+from source_iterable.api.patience import Outage
+from source_iterable.api.refusals import Refusals
+from source_iterable.api.retry import NOTABLE_WAIT, TELLING, RetryPolicy, is_busy
 from source_iterable.config import Config
-from source_iterable.error_response import endpoint_of, is_web_page
-from source_iterable.errors import MissingEndpointError, failure, missing_endpoint_error, refused_key_error
-from source_iterable.patience import Outage
-from source_iterable.refusals import Refusals
-from source_iterable.retry import NOTABLE_WAIT, TELLING, RetryPolicy, is_busy
 
 SIMPLEST = "channels"  # the request that fails only if all do
 EXPORT_PATH = "export/data.json"

@@ -22,15 +22,10 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api import Api
-from source_iterable.errors import (
-    DiskError,
-    MissingEndpointError,
-    Rejected,
-    TooMuchError,
-    disk_error,
-)
-from source_iterable.job_answers import (
+from source_iterable.api.body import Grow, Spool
+from source_iterable.api.client import Api
+from source_iterable.api.errors import MissingEndpointError, Rejected, disk_error
+from source_iterable.api.job_answers import (
     COMPLETED,
     UnusableAnswerError,
     bytes_exported,
@@ -38,11 +33,11 @@ from source_iterable.job_answers import (
     next_after,
     read_object,
 )
+from source_iterable.api.patience import NO_PATIENCE
+from source_iterable.api.retry import RetryPolicy
+from source_iterable.exceptions import DiskError, TooMuchError
 from source_iterable.masking import is_name
-from source_iterable.patience import NO_PATIENCE
-from source_iterable.retry import RetryPolicy
-from source_iterable.rows import Row, check
-from source_iterable.spool import Grow, Spool
+from source_iterable.records.json_lines import Row, check
 from source_iterable.windows import Window
 
 MOST_JOBS = 2  # of the four that an organization may run

@@ -10,9 +10,19 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from source_iterable import json_text
-from source_iterable.fitting import JSON_TEXT, KINDS, UNFIT, Fit, fit, fit_of_both, fits, one_as_list, signature
-from source_iterable.json_lines import MalformedLineError, Row, as_text, check, dump, parse
+from source_iterable.records import json_text
+from source_iterable.records.coercion import (
+    JSON_TEXT,
+    KINDS,
+    UNFIT,
+    Fit,
+    fit,
+    fit_of_both,
+    fits,
+    one_as_list,
+    signature,
+)
+from source_iterable.records.json_lines import MalformedLineError, Row, as_text, check, dump, parse
 
 __all__ = [
     "ADDED",

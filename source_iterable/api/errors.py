@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from airbyte_cdk.models import FailureType, StreamDescriptor
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.error_response import ErrorResponse
+from source_iterable.api.error_response import ErrorResponse
+from source_iterable.exceptions import DiskError
 
 REGION_HELP = "Check the data center (region): US for app.iterable.com, EU for app.eu.iterable.com."
 KEY_HELP = (
@@ -27,10 +28,6 @@ class Stopped:
     resumption: str
 
 
-class TooMuchError(Exception):
-    """The server could not deliver what was asked for at once; less of it might come."""
-
-
 class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
     """An answer about what was asked for that another try will not change."""
 
@@ -41,10 +38,6 @@ class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
 
 class MissingEndpointError(AirbyteTracedException):
     """The data center does not have the endpoint that a request names: no other request to it will be answered."""
-
-
-class DiskError(AirbyteTracedException):
-    """The error for a temporary folder that takes no more."""
 
 
 def failure(table: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:

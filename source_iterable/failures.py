@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.errors import Stopped
+from source_iterable.api.errors import Stopped
 from source_iterable.streams import IterableStream
 
 # The platform tries no more after a config_error, so this counts last: one table that another try can help is enough.

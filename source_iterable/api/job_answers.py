@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import requests
 
-from source_iterable.body_scan import UnusableBodyError
-from source_iterable.rows import MalformedLineError, Row, parse
+from source_iterable.api.body_scan import UnusableBodyError
+from source_iterable.records.json_lines import MalformedLineError, Row, parse
 
 COMPLETED = "completed"
 

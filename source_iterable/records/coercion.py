@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from source_iterable import json_text
-from source_iterable.json_lines import MalformedLineError, parse
+from source_iterable.records import json_text
+from source_iterable.records.json_lines import MalformedLineError, parse
 from source_iterable.timestamps import is_bare_date, rfc3339
 
 # Marks of the connector's own schemas, which are not published.

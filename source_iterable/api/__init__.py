@@ -1,0 +1,1 @@
+"""Iterable's HTTP API. It knows no stream."""

@@ -1,0 +1,13 @@
+"""What the engine and the API have in common when something does not fit: raised by those who fetch."""
+
+from __future__ import annotations
+
+from airbyte_cdk.utils import AirbyteTracedException
+
+
+class TooMuchError(Exception):
+    """The server could not deliver what was asked for at once; less of it might come."""
+
+
+class DiskError(AirbyteTracedException):
+    """The error for a temporary folder that takes no more."""
