@@ -148,7 +148,7 @@ def test_given_a_listing_that_breaks_once_when_synced_then_exact(
 def test_given_a_server_that_hangs_once_when_synced_then_exact(
     sandbox: Sandbox, waits: list[float], monkeypatch: pytest.MonkeyPatch, after_bytes: int | None
 ) -> None:
-    monkeypatch.setitem(client.SILENCE_SECONDS, EXPORT, 0.3)
+    monkeypatch.setitem(client.READ_TIMEOUT, EXPORT, 0.3)
     sandbox.faults.add(Fault(kind="hang", endpoint=EXPORT, data_type="emailSend", seconds=30, after_bytes=after_bytes))
 
     output = sync(sandbox, "email_send")

@@ -88,7 +88,7 @@ def assert_ended_well(ended: Reading, seconds: float) -> Output:
     assert output.exit_code == TERMINATED
     assert "Traceback" not in output.stderr
     assert not ended.leftovers
-    if not ended.unfinished:
+    if not ended.summary_of:
         assert output.logs[-1].startswith("WARN The sync was told to end (SIGTERM): ")
     return output
 
@@ -103,7 +103,7 @@ def test_given_a_wait_for_the_limit_when_terminated_then_it_ends_promptly(readin
     seconds = waiting.terminate()
 
     output = assert_ended_well(waiting, seconds)
-    assert not waiting.unfinished
+    assert not waiting.summary_of
     assert any("Iterable allows 4 a minute" in line for line in output.logs)
 
 
@@ -121,7 +121,7 @@ def test_given_a_download_that_hangs_when_terminated_then_it_ends_promptly(
     seconds = hanging.terminate()
 
     assert_ended_well(hanging, seconds)
-    assert not hanging.unfinished
+    assert not hanging.summary_of
 
 
 def test_given_a_destination_that_reads_nothing_when_terminated_then_it_ends_promptly(
@@ -135,7 +135,7 @@ def test_given_a_destination_that_reads_nothing_when_terminated_then_it_ends_pro
 
     output = assert_ended_well(stuck, seconds)
     assert output.records("email_send")
-    assert stuck.unfinished.count(b'{"type"') <= 1, "something was written behind a record that was not finished"
+    assert stuck.summary_of.count(b'{"type"') <= 1, "something was written behind a record that was not finished"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
@@ -150,7 +150,7 @@ def test_given_records_under_way_when_terminated_then_it_ends_after_a_whole_line
 
     output = emitting.read_all()
     assert output.exit_code == TERMINATED
-    assert not emitting.unfinished
+    assert not emitting.summary_of
     assert not output.stderr
     assert not emitting.leftovers
 

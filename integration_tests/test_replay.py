@@ -29,7 +29,7 @@ WITHOUT_COLUMN = {
     "email_subscribe.someDate": "a profile field of the project",
 }
 """What has no column, and why not."""
-UNFIT = {
+MISMATCH = {
     "custom_event.userId": "a number of the sender's; Iterable's own are texts",
     "experiment_metrics.confidence": "N/A and NaN are not numbers",
     "experiment_metrics.improvement": "N/A is not a number",
@@ -56,7 +56,7 @@ def test_given_answers_as_recorded_when_synced_then_nothing_is_lost_and_nothing_
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("kind", "exceptions"), [("without_column", WITHOUT_COLUMN), ("unfit", UNFIT)])
+@pytest.mark.parametrize(("kind", "exceptions"), [("without_column", WITHOUT_COLUMN), ("unfit", MISMATCH)])
 def test_given_answers_as_recorded_when_synced_then_data_fields_holds_only_what_has_a_reason(
     kind: str, exceptions: dict[str, str], method: str
 ) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from airbyte_cdk.utils import AirbyteTracedException
 
 
-class TooMuchError(Exception):
+class TooLargeError(Exception):
     """The server could not deliver what was asked for at once; less of it might come."""
 
 
-class DiskError(AirbyteTracedException):
+class DiskFullError(AirbyteTracedException):
     """The error for a temporary folder that takes no more."""

@@ -7,33 +7,33 @@ from collections.abc import Sequence
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api.errors import Stopped
+from source_iterable.api.errors import StreamFailure
 from source_iterable.streams import IterableStream
 
 # The platform tries no more after a config_error, so this counts last: one table that another try can help is enough.
 PRECEDENCE = (FailureType.transient_error, FailureType.system_error, FailureType.config_error)
 
-NOT_BEGUN = Stopped(
+NOT_BEGUN = StreamFailure(
     "could not be begun. Report this with the log of the sync.", FailureType.system_error, "the same state"
 )
 
 
-def unfinished(tables: Sequence[IterableStream]) -> AirbyteTracedException | None:
-    """The error of a read of ``tables``, each cause told once; None if all came to their end."""
+def summary_of(streams: Sequence[IterableStream]) -> AirbyteTracedException | None:
+    """The error of a read of ``streams``, each cause told once; None if all came to their end."""
     causes: dict[str, list[str]] = {}
     kinds: set[FailureType] = set()
-    for table in tables:
-        stopped = table.stopped or (None if table.complete else NOT_BEGUN)
+    for stream in streams:
+        stopped = stream.stopped or (None if stream.complete else NOT_BEGUN)
         if stopped is not None:
-            causes.setdefault(stopped.cause, []).append(f"{table.name} ({stopped.resumption})")
+            causes.setdefault(stopped.cause, []).append(f"{stream.name} ({stopped.resumption})")
             kinds.add(stopped.kind)
     if not causes:
         return None
     number = sum(map(len, causes.values()))
-    others = "; all others are complete" if number < len(tables) else ""
+    others = "; all others are complete" if number < len(streams) else ""
     told = "\n".join(f"{', '.join(names)}: {cause}" for cause, names in causes.items())
     return AirbyteTracedException(
-        message=f"{number} of {len(tables)} tables stopped before the end{others}. In brackets: from where another "
+        message=f"{number} of {len(streams)} tables stopped before the end{others}. In brackets: from where another "
         f"try goes on.\n{told}",
         internal_message="tables stopped before their end",
         failure_type=next(kind for kind in PRECEDENCE if kind in kinds),

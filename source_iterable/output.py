@@ -22,7 +22,7 @@ TERMINATED = 128 + signal.SIGTERM
 PATIENCE_SECONDS = 7  # with a destination that does not read, once the process is asked to end
 MAX_QUEUED_LINES = 1000
 # What the CDK logs of each table and each retry, which other lines tell better.
-CHATTER = (
+SUPPRESSED_PREFIXES = (
     "Backing off ",
     "During the sync, the following ",
     "Setting state of ",
@@ -150,7 +150,7 @@ def _without_noise(record: logging.LogRecord) -> bool:
     elif record.exc_info:
         # What an unexpected error quotes may be a row.
         record.exc_text = unnamed(logging.Formatter().formatException(record.exc_info))
-    return record.levelno >= logging.ERROR or not str(record.msg).startswith(CHATTER)
+    return record.levelno >= logging.ERROR or not str(record.msg).startswith(SUPPRESSED_PREFIXES)
 
 
 def _dropped(count: int) -> logging.LogRecord:

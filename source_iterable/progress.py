@@ -28,9 +28,9 @@ class Progress:
 
     span: Window | None = None
 
-    def __init__(self, table: str, seconds_a_request: float = 0.0) -> None:
-        """Watch ``table``, whose requests the limit holds so many seconds apart on the average."""
-        self._table = table
+    def __init__(self, stream: str, seconds_a_request: float = 0.0) -> None:
+        """Watch ``stream``, whose requests the limit holds so many seconds apart on the average."""
+        self._stream = stream
         self._seconds_a_request = seconds_a_request
         self._began = time.monotonic()
         self.rows = 0
@@ -55,7 +55,7 @@ class Progress:
         self.bytes += size
         logger.info(
             "%s: %s: %s, %s in %.1f s%s",
-            self._table, window, counted(rows), volume(size), seconds, self._outlook(window),
+            self._stream, window, counted(rows), volume(size), seconds, self._outlook(window),
         )  # fmt: skip
 
     def part_done(self, what: str, rows: int, size: int, seconds: float, done: int, of: int) -> None:
@@ -64,7 +64,7 @@ class Progress:
         share = done / of if of else 1.0
         logger.info(
             "%s: %s: %s, %s in %.1f s; %d of %d%s",
-            self._table, what, counted(rows), volume(size), seconds, done, of, self._left(share, of - done),
+            self._stream, what, counted(rows), volume(size), seconds, done, of, self._left(share, of - done),
         )  # fmt: skip
 
     def named(self, name: object) -> None:
@@ -82,14 +82,14 @@ class Progress:
             if once and text in self.remarks:
                 return
             self.remarks.append(text)
-        logger.warning("%s: %s", self._table, text)
+        logger.warning("%s: %s", self._stream, text)
 
     def summary(self, resumption: str = "") -> None:
         """Log what became of the table; of one that stopped, ``resumption`` tells from where another try goes on."""
         logger.log(
             logging.WARNING if resumption else logging.INFO,
             "%s: %s: %s%s in %d request%s, %s%s%s",
-            self._table,
+            self._stream,
             "STOPPED before its end" if resumption else "complete",
             counted(self.rows),
             f", {volume(self.bytes)}" if self.bytes else "",
@@ -103,7 +103,7 @@ class Progress:
         others = self.names.total() + self._unnamed - sum(count for _, count in told)
         if told or others:
             named = [*told, ("others", others)] if others else told
-            logger.info("%s: by name: %s", self._table, ", ".join(f"{name} {count:,}" for name, count in named))
+            logger.info("%s: by name: %s", self._stream, ", ".join(f"{name} {count:,}" for name, count in named))
 
     def _outlook(self, window: Window) -> str:
         if self.span is None or self.span.width <= timedelta():

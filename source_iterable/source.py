@@ -28,23 +28,23 @@ from source_iterable import timestamps
 from source_iterable.api.client import EXPORT_PATH, Api
 from source_iterable.api.error_response import ErrorResponse, is_web_page
 from source_iterable.api.errors import REGION_HELP, key_error
-from source_iterable.api.export_jobs import MOST_JOBS, Jobs
+from source_iterable.api.export_jobs import MOST_JOBS, ExportJobs
 from source_iterable.api.retry import TELLING
 from source_iterable.config import DIRECT, JOBS, Config
-from source_iterable.failures import unfinished
+from source_iterable.failures import summary_of
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
 from source_iterable.states import SavedStates
 from source_iterable.streams import STREAMS, IterableStream
-from source_iterable.streams.base import AheadStream
+from source_iterable.streams.base import PrefetchedStream
 from source_iterable.streams.export import ExportStream
-from source_iterable.streams.missing import Missing
+from source_iterable.streams.missing import UnknownStream
 from source_iterable.streams.state import StatefulStream
 from source_iterable.streams.users import Users
 from source_iterable.sync import Sync
 
 REFUSED = {requests.codes.unauthorized, requests.codes.forbidden}
-CHECK_SILENCE_SECONDS = 20.0
+CHECK_READ_TIMEOUT = 20.0
 
 
 class SourceIterable(AbstractSource):
@@ -150,7 +150,7 @@ class SourceIterable(AbstractSource):
         api = Api(parsed)
         api.begin_sync()
         by_job = parsed.export_method != DIRECT and _selects_exports(catalog)
-        jobs = Jobs(api, forced=parsed.export_method == JOBS) if by_job else None
+        jobs = ExportJobs(api, forced=parsed.export_method == JOBS) if by_job else None
         prefetcher = Prefetcher(
             (),
             parsed.spool_bytes,
@@ -162,7 +162,7 @@ class SourceIterable(AbstractSource):
         selected = [_stream(sync, configured) for configured in catalog.streams]
         selected.sort(key=lambda stream: stream.turn(is_first_sync=not _state_of(stream)))
         for stream in selected:
-            if isinstance(stream, AheadStream):
+            if isinstance(stream, PrefetchedStream):
                 prefetcher.add(_plan(stream))
         if any(isinstance(stream, Users) for stream in selected):
             logger.info(
@@ -175,7 +175,7 @@ class SourceIterable(AbstractSource):
             # The CDK's loop over streams makes them by their names alone; these are made already.
             yield from AbstractSource.read(SourceIterable(made=selected), logger, config, in_turn, state)
         except AirbyteTracedException as error:
-            raise unfinished(selected) or error from None
+            raise summary_of(selected) or error from None
         finally:
             prefetcher.stop()
             if jobs is not None:
@@ -183,7 +183,7 @@ class SourceIterable(AbstractSource):
 
     @staticmethod
     def _prove_key(api: Api) -> None:
-        with api.ask_once("channels", silence=CHECK_SILENCE_SECONDS) as response:
+        with api.ask_once("channels", silence=CHECK_READ_TIMEOUT) as response:
             answer = _answer(api, response)
             if answer.status in REFUSED:
                 raise key_error(answer)
@@ -205,7 +205,7 @@ class SourceIterable(AbstractSource):
             "endDateTime": timestamps.for_export(start + timedelta(seconds=1)),
         }
         try:
-            with api.ask_once(EXPORT_PATH, params, silence=CHECK_SILENCE_SECONDS) as response:
+            with api.ask_once(EXPORT_PATH, params, silence=CHECK_READ_TIMEOUT) as response:
                 if response.status_code == requests.codes.ok and not is_web_page(response):
                     return None
                 answer = _answer(api, response)
@@ -220,8 +220,7 @@ class SourceIterable(AbstractSource):
                 return f"The API key is accepted; export permission not proven: Iterable answered {answer}."
         except requests.ReadTimeout:
             return (
-                "The API key is accepted; export permission not proven: "
-                f"no answer within {CHECK_SILENCE_SECONDS:.0f} s."
+                f"The API key is accepted; export permission not proven: no answer within {CHECK_READ_TIMEOUT:.0f} s."
             )
 
 
@@ -282,12 +281,12 @@ def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
 
 def _selects_exports(catalog: ConfiguredAirbyteCatalog) -> bool:
     """Whether ``catalog`` selects a stream that export jobs may deliver."""
-    return any(issubclass(STREAMS.get(one.stream.name, Missing), ExportStream) for one in catalog.streams)
+    return any(issubclass(STREAMS.get(one.stream.name, UnknownStream), ExportStream) for one in catalog.streams)
 
 
 def _stream(sync: Sync, configured: ConfiguredAirbyteStream) -> IterableStream:
     """The stream that ``configured`` selects."""
-    return STREAMS.get(configured.stream.name, Missing)(sync, configured)
+    return STREAMS.get(configured.stream.name, UnknownStream)(sync, configured)
 
 
 def _state_of(stream: IterableStream) -> MutableMapping[str, Any]:
@@ -295,7 +294,7 @@ def _state_of(stream: IterableStream) -> MutableMapping[str, Any]:
     return stream.sync.states.of(stream.name, stream.namespace)
 
 
-def _plan(stream: AheadStream) -> plans.SlicePlan[Any]:
+def _plan(stream: PrefetchedStream) -> plans.SlicePlan[Any]:
     """What ``stream`` wants; a state that cannot be read fails this stream when its turn comes, not the sync."""
     try:
         if isinstance(stream, StatefulStream):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from source_iterable.api.client import Api
-from source_iterable.api.export_jobs import Jobs
+from source_iterable.api.export_jobs import ExportJobs
 from source_iterable.config import Config
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.states import SavedStates
@@ -28,5 +28,5 @@ class Sync:
     api: Api
     states: SavedStates = field(default_factory=lambda: SavedStates(None))
     prefetcher: Prefetcher | None = None
-    jobs: Jobs | None = None
+    jobs: ExportJobs | None = None
     in_batches: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from random import Random
 
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.plans import ListPlan, Reserve, SlicePlan
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
@@ -70,7 +70,7 @@ class World:
             size = max(1, round(self.hourly * window.width.total_seconds() / 3600))
             if size > self.largest and not window.is_least:
                 self._take(reserve, self.largest)
-                raise TooMuchError("too large")
+                raise TooLargeError("too large")
             return self._body(reserve, size)
 
         last: Callable[[], Window] | None = None

@@ -21,9 +21,9 @@ ERRORS: Mapping[str, tuple[int | str, str]] = {
     "_system_error": (0, "… "),
     "_transient_error": (0, "… "),
     "AirbyteTracedException": ("message", ""),
-    "DiskError": ("message", ""),
+    "DiskFullError": ("message", ""),
     "MissingEndpointError": ("message", ""),
-    "Stopped": (0, ""),
+    "StreamFailure": (0, ""),
 }
 WARNINGS: Mapping[str, tuple[int | str, str]] = {"remark": (0, ""), "warning": (0, "")}
 NOTES: Mapping[str, tuple[int | str, str]] = {"info": (0, "")}

@@ -13,10 +13,10 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api.body import Spool
 from source_iterable.api.error_response import ErrorResponse, retry_after
-from source_iterable.api.errors import Rejected
+from source_iterable.api.errors import RequestRejected
 from source_iterable.api.patience import LONG_PATIENCE, NO_PATIENCE, PATIENCE, SHORT_PATIENCE, Outage
 from source_iterable.api.retry import RetryPolicy
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 
 GENERIC = b'{"msg":"An error occurred. Please try again later.","code":"GenericError","params":null}'
 
@@ -114,7 +114,7 @@ def test_trouble_is_met_for_as_long_as_giving_up_costs(
 
 @pytest.mark.parametrize("problem", [name for name in PROBLEMS if name.startswith(("no ", "a web"))])
 def test_a_network_that_is_down_is_never_met_by_asking_for_less(problem: str) -> None:
-    waited, _ = exhausted(attempts(tries=1, give_up=TooMuchError), PROBLEMS[problem])
+    waited, _ = exhausted(attempts(tries=1, on_exhausted=TooLargeError), PROBLEMS[problem])
 
     assert waited >= PATIENCE
 
@@ -180,23 +180,23 @@ def test_what_people_wait_for_is_given_up_after_five_tries() -> None:
 
 
 def test_a_status_that_is_about_what_was_requested_is_no_trouble() -> None:
-    with pytest.raises(Rejected):
+    with pytest.raises(RequestRejected):
         attempts(rejects={409}).interpret_response(answer(409))
 
 
 def test_what_the_simplest_request_meets_too_is_not_too_much() -> None:
     """It is waited out, and does not count among the tries after which less is asked for."""
     down = [True, False, True, True, False]
-    met = attempts(tries=2, give_up=TooMuchError, is_down=lambda: down.pop(0))
+    met = attempts(tries=2, on_exhausted=TooLargeError, is_down=lambda: down.pop(0))
     for _ in range(4):
         retried(met, requests.ConnectionError("('Connection aborted.', reset)"))
 
-    with pytest.raises(TooMuchError):
+    with pytest.raises(TooLargeError):
         met.interpret_response(requests.ConnectionError("('Connection aborted.', reset)"))
 
 
 def test_an_outage_that_does_not_end_is_a_transient_error() -> None:
-    waited, message = exhausted(attempts(tries=2, give_up=TooMuchError, is_down=lambda: True), PROBLEMS["503"])
+    waited, message = exhausted(attempts(tries=2, on_exhausted=TooLargeError, is_down=lambda: True), PROBLEMS["503"])
 
     assert PATIENCE <= waited < PATIENCE + 120
     assert "HTTP 503, as the simplest request does" in message
@@ -204,16 +204,16 @@ def test_an_outage_that_does_not_end_is_a_transient_error() -> None:
 
 def test_without_patience_the_first_trouble_counts() -> None:
     for problem in (answer(503), requests.ConnectionError("name resolution"), requests.ReadTimeout()):
-        met = attempts(patience=NO_PATIENCE, give_up=TooMuchError, is_down=lambda: True)
-        with pytest.raises(TooMuchError):
+        met = attempts(patience=NO_PATIENCE, on_exhausted=TooLargeError, is_down=lambda: True)
+        with pytest.raises(TooLargeError):
             met.interpret_response(problem)
 
 
 def test_an_export_that_breaks_twice_is_too_much() -> None:
-    met = attempts(tries=2, give_up=TooMuchError)
+    met = attempts(tries=2, on_exhausted=TooLargeError)
     retried(met, requests.ReadTimeout())
 
-    with pytest.raises(TooMuchError, match="too long"):
+    with pytest.raises(TooLargeError, match="too long"):
         met.interpret_response(requests.ReadTimeout())
 
 
@@ -276,7 +276,7 @@ def test_an_answer_about_one_list_is_told_as_such(status: int, tries: int) -> No
     for _ in range(tries - 1):
         retried(met, answer(status, GENERIC))
 
-    with pytest.raises(Rejected, match=f"HTTP {status} GenericError"):
+    with pytest.raises(RequestRejected, match=f"HTTP {status} GenericError"):
         met.interpret_response(answer(status, GENERIC))
 
 
@@ -295,7 +295,7 @@ def test_a_success_forgets_earlier_failures() -> None:
 
 def test_bodies_without_an_end_agree_whatever_the_order_of_their_lines() -> None:
     warned: list[bool] = []
-    how: dict[str, Any] = {"tries": 1, "give_up": TooMuchError, "receive": Spool.receive}
+    how: dict[str, Any] = {"tries": 1, "on_exhausted": TooLargeError, "receive": Spool.receive}
     met = attempts(on_unframed=lambda: warned.append(True), **how)
     retried(met, unframed("one", "two"))
     retried(met, unframed("one", "two", "three"))
@@ -355,4 +355,4 @@ def test_a_full_disk_is_named() -> None:
     with pytest.raises(AirbyteTracedException, match="No space left on device"):
         met.interpret_response(answer(200))
     with pytest.raises(AirbyteTracedException, match="TMPDIR"):
-        attempts(receive=full, give_up=TooMuchError).interpret_response(answer(200))
+        attempts(receive=full, on_exhausted=TooLargeError).interpret_response(answer(200))

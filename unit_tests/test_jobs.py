@@ -8,7 +8,7 @@ import pytest
 
 from source_iterable.api import export_jobs as jobs_module
 from source_iterable.api.client import Api
-from source_iterable.api.export_jobs import PATIENCE, Jobs, NoJobError, Wanted
+from source_iterable.api.export_jobs import PATIENCE, ExportJobs, ExportRequest, NoExportJobError
 from source_iterable.api.job_answers import COMPLETED, bytes_exported, next_after
 from source_iterable.config import Config
 from source_iterable.streams.events.email import EmailSend
@@ -24,17 +24,17 @@ def nothing(size: int) -> None:
 
 
 @pytest.fixture
-def wanted() -> Wanted:
-    return Wanted("email_send", "emailSend", WINDOW, lambda *_, **__: pytest.fail("no request is made"))
+def wanted() -> ExportRequest:
+    return ExportRequest("email_send", "emailSend", WINDOW, lambda *_, **__: pytest.fail("no request is made"))
 
 
 @pytest.fixture
-def looks(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+def looks(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExportJobs]:
     """Jobs whose looks lie a third of the patience apart, without waiting."""
     monkeypatch.setattr(api, "scaled", lambda _: 0.0)
     ticks = count(0, int(PATIENCE / 3))
     monkeypatch.setattr(jobs_module.time, "monotonic", lambda: float(next(ticks)))
-    return Jobs(api)
+    return ExportJobs(api)
 
 
 def page_of(files: list[str], after: str | None, state: str) -> dict[str, Any]:
@@ -43,12 +43,12 @@ def page_of(files: list[str], after: str | None, state: str) -> dict[str, Any]:
 
 
 def test_a_job_that_goes_on_showing_files_is_waited_for(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when its first page of files is full."""
     files: list[str] = []
 
-    def look(job: int, of: Wanted, after: str | None = None) -> dict[str, Any]:
+    def look(job: int, of: ExportRequest, after: str | None = None) -> dict[str, Any]:
         files.append(f"file-{len(files):03}.json")
         return page_of(files, after, "running" if len(files) < 30 else "completed")
 
@@ -59,12 +59,12 @@ def test_a_job_that_goes_on_showing_files_is_waited_for(
 
 @pytest.mark.parametrize("by_place", [False, True])
 def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch, by_place: bool
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch, by_place: bool
 ) -> None:
     """What `startAfter` means is not documented: a name to compare with, or a place in the list."""
     files: list[str] = []
 
-    def look(job: int, of: Wanted, after: str | None = None) -> dict[str, Any]:
+    def look(job: int, of: ExportRequest, after: str | None = None) -> dict[str, Any]:
         number = len(files)
         files.append(f"file-{number ^ 1:03}.json")
         if by_place:
@@ -83,18 +83,18 @@ def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(
 
 
 def test_a_job_that_shows_nothing_new_is_given_up_for_all_tables(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks, "_files", lambda *_: page_of(["file-1.json"], None, "Running"))
 
-    with pytest.raises(NoJobError, match="job 7 stays running"):
+    with pytest.raises(NoExportJobError, match="job 7 stays running"):
         looks._end_of(7, wanted, nothing)
-    with pytest.raises(NoJobError, match="job 7 stays running"):
+    with pytest.raises(NoExportJobError, match="job 7 stays running"):
         looks.export(wanted, nothing)
 
 
 def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class UnwantedError(Exception):
         """As the look-ahead raises."""
@@ -109,7 +109,7 @@ def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
 
 
 def test_files_are_listed_to_their_end_even_where_the_server_ignores_from_where(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks, "_files", lambda *_: page_of(["a", "b"], None, "completed"))
 
@@ -117,9 +117,9 @@ def test_files_are_listed_to_their_end_even_where_the_server_ignores_from_where(
 
 
 def test_a_file_that_a_page_shows_twice_is_listed_once(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def files(job: int, of: Wanted, after: str | None = None) -> dict[str, Any]:
+    def files(job: int, of: ExportRequest, after: str | None = None) -> dict[str, Any]:
         files = ["a", "a", "b"] if after is None else []
         return {"jobState": "completed", "files": [{"file": one, "url": f"https://example.com/{one}"} for one in files]}
 
@@ -137,7 +137,7 @@ def test_a_page_is_followed_by_its_greatest_and_its_last_name(names: list[str], 
 
 
 def test_pages_end_where_each_one_names_another_beginning(
-    looks: Jobs, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that shows the same files in another order each time."""
     orders = cycle([["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c", "b"]])
@@ -189,9 +189,9 @@ def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
     requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
     requests_mock.get(f"{config.url}/api/export/7/files", json=files)
     requests_mock.get(re.compile("https://storage.example/.*"), text=file)
-    wanted = Wanted("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).attempts)
+    wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).attempts)
 
-    body = Jobs(api).export(wanted, nothing)
+    body = ExportJobs(api).export(wanted, nothing)
 
     assert sorted(fetched) == ["file-1.json", "file-2.json", "file-3.json"]
     assert len([line for line in body.lines() if line]) == len(fetched)

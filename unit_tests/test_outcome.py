@@ -4,9 +4,9 @@ import pytest
 from airbyte_cdk.models import FailureType
 
 from source_iterable.api.client import Api
-from source_iterable.api.errors import Stopped
+from source_iterable.api.errors import StreamFailure
 from source_iterable.config import Config
-from source_iterable.failures import unfinished
+from source_iterable.failures import summary_of
 from source_iterable.streams.listings import Channels, Lists, MessageTypes
 from source_iterable.sync import Sync
 
@@ -21,14 +21,14 @@ def tables(config: Config, api: Api) -> list[Any]:
 
 
 def test_tables_that_came_to_their_end_are_no_error(tables: list[Any]) -> None:
-    assert unfinished(tables) is None
+    assert summary_of(tables) is None
 
 
 def test_a_cause_that_several_share_is_told_once(tables: list[Any]) -> None:
     for table in tables[:2]:
-        table.stopped = Stopped("no room.", FailureType.transient_error, "its beginning")
+        table.stopped = StreamFailure("no room.", FailureType.transient_error, "its beginning")
 
-    error = unfinished(tables)
+    error = summary_of(tables)
 
     assert error is not None
     assert error.message == (
@@ -40,9 +40,9 @@ def test_a_cause_that_several_share_is_told_once(tables: list[Any]) -> None:
 
 def test_a_table_that_was_never_begun_is_not_called_complete(tables: list[Any]) -> None:
     tables[1].complete = False
-    tables[2].stopped = Stopped("refused.", FailureType.config_error, "its beginning")
+    tables[2].stopped = StreamFailure("refused.", FailureType.config_error, "its beginning")
 
-    error = unfinished(tables)
+    error = summary_of(tables)
 
     assert error is not None
     assert str(error.message).splitlines()[1:] == [
@@ -62,9 +62,9 @@ def test_a_table_that_was_never_begun_is_not_called_complete(tables: list[Any]) 
 )
 def test_one_cause_that_another_try_can_help_is_enough(tables: list[Any], kinds: list[str], told: str) -> None:
     for table, kind in zip(tables, kinds, strict=False):
-        table.stopped = Stopped(f"{table.name}.", FailureType(kind), "its beginning")
+        table.stopped = StreamFailure(f"{table.name}.", FailureType(kind), "its beginning")
 
-    error = unfinished(tables)
+    error = summary_of(tables)
 
     assert error is not None
     assert error.failure_type is FailureType(told)

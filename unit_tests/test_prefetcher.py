@@ -13,7 +13,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError
 from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve
 from source_iterable.prefetch.prefetcher import Prefetcher
@@ -52,7 +52,7 @@ class Server:
             with self.lock:
                 self.asked.append((table, window, tries))
             if window.width > self.widest:
-                raise TooMuchError("too wide")
+                raise TooLargeError("too wide")
             size = max(1, round(self.hourly * (window.width / HOUR)))
             reserve(size)
             body = Body(window, size)
@@ -390,7 +390,7 @@ def test_a_reader_that_keeps_something_on_disk_takes_it_from_what_lies_ahead(ser
     before = [body.window for body in server.bodies if body.closed]
     prefetcher.reserve_for_reader(600)
     closed = [body for body in server.bodies if body.closed]
-    with pytest.raises(TooMuchError):
+    with pytest.raises(TooLargeError):
         prefetcher.reserve_for_reader(900)
     prefetcher.reserve_for_reader(-660)
 
@@ -578,7 +578,7 @@ def test_threads_go_on_while_the_reader_logs_that_it_waits(server: Server, monke
 
 
 @dataclass
-class Jobs:
+class ExportJobs:
     """Delivers windows by jobs of ``seconds``, and directly at a pace, on a clock a thousand times as fast."""
 
     seconds: float
@@ -626,8 +626,8 @@ class Jobs:
 
 @pytest.mark.parametrize("seconds", [5, 30, 120, 600, 1200, 1800])
 def test_jobs_never_make_a_sync_slower(seconds: int) -> None:
-    directly = Jobs(seconds, pace=15.5).minutes(4, 20, jobs=False)
-    jobs = Jobs(seconds, pace=15.5)
+    directly = ExportJobs(seconds, pace=15.5).minutes(4, 20, jobs=False)
+    jobs = ExportJobs(seconds, pace=15.5)
 
     automatic = jobs.minutes(4, 20, jobs=True)
 
@@ -639,9 +639,9 @@ def test_jobs_never_make_a_sync_slower(seconds: int) -> None:
 
 
 def test_fast_jobs_halve_a_sync_with_one_window_in_each_of_many_streams() -> None:
-    directly = Jobs(5, pace=15.5).minutes(53, 1, jobs=False)
+    directly = ExportJobs(5, pace=15.5).minutes(53, 1, jobs=False)
 
-    assert Jobs(5, pace=15.5).minutes(53, 1, jobs=True) < directly / 2
+    assert ExportJobs(5, pace=15.5).minutes(53, 1, jobs=True) < directly / 2
 
 
 def test_a_job_that_fails_leaves_its_window_to_a_direct_request() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.records.coercion import OBJECT_TEXT
-from source_iterable.records.columns import ADDED, JSON_TEXT, REST, Columns, destination_name
+from source_iterable.records.columns import GENERATED, JSON_TEXT, OVERFLOW, Columns, destination_name
 from source_iterable.records.json_lines import MalformedLineError, check, dump, parse
 from source_iterable.streams.schema import TIMESTAMP
 
@@ -18,11 +18,11 @@ FLAG = {"type": ["null", "boolean"]}
 DAY = {"type": ["null", "string"], "format": "date"}
 OBJECT = {"type": ["null", "object"], "additionalProperties": True}
 WHOLES = {"type": ["null", "array"], "items": WHOLE}
-REST_COLUMN = {"type": ["null", "object"], ADDED: True}
+REST_COLUMN = {"type": ["null", "object"], GENERATED: True}
 
 
 def columns(**properties: Any) -> Columns:
-    return Columns({**properties, REST: REST_COLUMN})
+    return Columns({**properties, OVERFLOW: REST_COLUMN})
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,21 @@ def test_a_value_that_fits_is_in_its_column(column: Any, sent: Any, arrives: Any
     ],
 )
 def test_a_value_that_does_not_fit_is_kept_beside(column: Any, sent: Any) -> None:
-    assert columns(field=column).record({"field": sent}) == {"field": None, REST: {"field": sent}}
+    assert columns(field=column).record({"field": sent}) == {"field": None, OVERFLOW: {"field": sent}}
 
 
 def test_what_has_no_column_is_kept_unchanged() -> None:
     record = columns(email=TEXT).record({"email": None, "Favorite Color": "red", "nested": {"a": [1]}, "n": None})
 
-    assert record == {"email": None, REST: {"Favorite Color": "red", "nested": {"a": [1]}, "n": None}}
+    assert record == {"email": None, OVERFLOW: {"Favorite Color": "red", "nested": {"a": [1]}, "n": None}}
 
 
 def test_a_sent_field_named_like_an_added_column_is_kept_beside() -> None:
-    table = Columns({"event_id": {**TEXT, ADDED: True}, REST: REST_COLUMN})
+    table = Columns({"event_id": {**TEXT, GENERATED: True}, OVERFLOW: REST_COLUMN})
 
-    record = table.record({"event_id": "theirs", REST: {"a": 1}}, {"event_id": "ours"})
+    record = table.record({"event_id": "theirs", OVERFLOW: {"a": 1}}, {"event_id": "ours"})
 
-    assert record == {"event_id": "ours", REST: {"event_id": "theirs", REST: {"a": 1}}}
+    assert record == {"event_id": "ours", OVERFLOW: {"event_id": "theirs", OVERFLOW: {"a": 1}}}
 
 
 def test_nested_objects_take_the_dotted_names_of_their_columns() -> None:
@@ -93,22 +93,22 @@ def test_nested_objects_take_the_dotted_names_of_their_columns() -> None:
     assert record == {
         "itblInternal.emailDomain": "example.com",
         "a.b.c": None,
-        REST: {"itblInternal": {"new": 1}, "a": {"b": {"c": "x", "d": 2}}},
+        OVERFLOW: {"itblInternal": {"new": 1}, "a": {"b": {"c": "x", "d": 2}}},
     }
 
 
 def test_a_field_sent_nested_and_dotted_loses_neither() -> None:
     table = columns(**{"a.b": TEXT})
 
-    assert table.record({"a": {"b": "nested"}, "a.b": "dotted"}) == {"a.b": "dotted", REST: {"a": {"b": "nested"}}}
+    assert table.record({"a": {"b": "nested"}, "a.b": "dotted"}) == {"a.b": "dotted", OVERFLOW: {"a": {"b": "nested"}}}
 
 
 def test_deselected_columns_are_dropped_and_do_not_come_back() -> None:
-    table = Columns({"email": TEXT, REST: REST_COLUMN}, known=["email", "phone", "a.b", REST])
+    table = Columns({"email": TEXT, OVERFLOW: REST_COLUMN}, known=["email", "phone", "a.b", OVERFLOW])
 
     record = table.record({"email": "a@example.com", "phone": "1", "a": {"b": 1, "c": 2}, "new": 3})
 
-    assert record == {"email": "a@example.com", REST: {"a": {"c": 2}, "new": 3}}
+    assert record == {"email": "a@example.com", OVERFLOW: {"a": {"c": 2}, "new": 3}}
 
 
 @pytest.mark.parametrize(
@@ -122,16 +122,16 @@ def test_deselected_columns_are_dropped_and_do_not_come_back() -> None:
     ],
 )
 def test_a_list_in_a_column_of_text_is_json_where_that_is_wanted(sent: Any, arrives: Any) -> None:
-    table = Columns({"field": TEXT, REST: REST_COLUMN}, lists_as_text=True)
+    table = Columns({"field": TEXT, OVERFLOW: REST_COLUMN}, lists_as_text=True)
 
     assert table.record({"field": sent}) == {"field": arrives}
 
 
 @pytest.mark.parametrize("sent", [{"a": 1}, 5, True])
 def test_other_values_in_a_column_of_text_are_kept_beside_all_the_same(sent: Any) -> None:
-    table = Columns({"field": TEXT, REST: REST_COLUMN}, lists_as_text=True)
+    table = Columns({"field": TEXT, OVERFLOW: REST_COLUMN}, lists_as_text=True)
 
-    assert table.record({"field": sent}) == {"field": None, REST: {"field": sent}}
+    assert table.record({"field": sent}) == {"field": None, OVERFLOW: {"field": sent}}
 
 
 @pytest.mark.parametrize("sent", [{"a": {"b": [1]}}, [{"a": 1}]])
@@ -140,7 +140,7 @@ def test_an_object_in_a_column_that_is_made_for_it_is_json(sent: Any) -> None:
 
     assert json.loads(column.record({"field": sent})["field"]) == sent
     assert column.record({"field": "text"}) == {"field": "text"}
-    assert column.record({"field": 5}) == {"field": None, REST: {"field": 5}}
+    assert column.record({"field": 5}) == {"field": None, OVERFLOW: {"field": 5}}
 
 
 @pytest.mark.parametrize(
@@ -151,23 +151,23 @@ def test_a_field_of_what_comes_field_by_field_is_a_list_of_one_if_it_is_alone(se
     record = columns(**{"devices.size": WHOLES}).record({"devices.size": sent})
 
     assert record == (
-        {"devices.size": None, REST: {"devices.size": sent}} if arrives is ... else {"devices.size": arrives}
+        {"devices.size": None, OVERFLOW: {"devices.size": sent}} if arrives is ... else {"devices.size": arrives}
     )
     assert columns(**{"others.size": WHOLES}).record({"others.size": 1}) == {
-        "others.size": None, REST: {"others.size": 1},
+        "others.size": None, OVERFLOW: {"others.size": 1},
     }  # fmt: skip
 
 
 def test_a_value_is_read_as_this_version_does_and_fits_the_type_of_the_catalog() -> None:
-    own = {"at": TIMESTAMP, "id": WHOLE, "data": {**OBJECT, JSON_TEXT: True}, "sum": NUMBER, REST: REST_COLUMN}
-    catalog = {"at": TEXT, "id": TEXT, "data": TEXT, "sum": TIMESTAMP, REST: {"type": ["null", "object"]}}
+    own = {"at": TIMESTAMP, "id": WHOLE, "data": {**OBJECT, JSON_TEXT: True}, "sum": NUMBER, OVERFLOW: REST_COLUMN}
+    catalog = {"at": TEXT, "id": TEXT, "data": TEXT, "sum": TIMESTAMP, OVERFLOW: {"type": ["null", "object"]}}
     row = {"at": "2024-01-01 00:00:00 +00:00", "id": 5, "data": '{"a": 1}', "sum": 5}
 
     assert Columns(catalog, own=own).record(row) == {
-        "at": "2024-01-01T00:00:00Z", "id": None, "data": '{"a": 1}', "sum": None, REST: {"id": 5, "sum": 5},
+        "at": "2024-01-01T00:00:00Z", "id": None, "data": '{"a": 1}', "sum": None, OVERFLOW: {"id": 5, "sum": 5},
     }  # fmt: skip
     assert Columns(catalog, own=own, needed=["id"]).record(row)["id"] == "5"
-    assert Columns({"id": FLAG, REST: {}}, own=own, needed=["id"]).record({"id": 5}) == {"id": 5}
+    assert Columns({"id": FLAG, OVERFLOW: {}}, own=own, needed=["id"]).record({"id": 5}) == {"id": 5}
 
 
 def test_where_nothing_takes_the_rest_every_value_stays_in_its_column() -> None:
@@ -180,7 +180,7 @@ def test_without_data_fields_only_columns_leave() -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["text", "whole", "a.b", "a", "other", REST]),
+        st.sampled_from(["text", "whole", "a.b", "a", "other", OVERFLOW]),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.text(max_size=3),
             lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("bcd"), inner, max_size=2),
@@ -191,7 +191,7 @@ def test_without_data_fields_only_columns_leave() -> None:
 def test_every_value_leaves_somewhere(row: dict[str, Any]) -> None:
     record = columns(text=TEXT, whole=WHOLE, **{"a.b": TEXT}).record(row)
 
-    kept = record.get(REST, {})
+    kept = record.get(OVERFLOW, {})
     for name, value in row.items():
         if name == "a" and isinstance(value, dict):
             for key, inner in value.items():

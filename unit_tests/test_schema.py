@@ -1,6 +1,6 @@
 import pytest
 
-from source_iterable.records.columns import KNOWN, REST
+from source_iterable.records.columns import OFFERED_COLUMNS, OVERFLOW
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.schema import ColumnSet, array, generated, integer, json_schema, object_in_text, text
 
@@ -31,8 +31,8 @@ def test_the_schema_shows_no_marks_of_the_connector() -> None:
 def test_data_fields_come_last_and_name_all_columns() -> None:
     properties = json_schema("One thing.", DATA_FIELDS | ID)["properties"]
 
-    assert list(properties) == ["id", REST]
-    assert properties[REST][KNOWN] == ["id", REST]
+    assert list(properties) == ["id", OVERFLOW]
+    assert properties[OVERFLOW][OFFERED_COLUMNS] == ["id", OVERFLOW]
 
 
 def test_an_array_has_typed_items() -> None:

@@ -221,7 +221,7 @@ def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Spool], 
 
 @given(st.lists(st.tuples(LINES, st.booleans(), st.booleans()), max_size=5))
 def test_parts_are_read_one_behind_the_other(parts: list[tuple[list[bytes], bool, bool]]) -> None:
-    spool = Spool.of_parts()
+    spool = Spool.multipart()
     room = []
     for lines, zipped, ends in parts:
         body = b"\n".join(lines) + (b"\n" if ends else b"")
@@ -233,7 +233,7 @@ def test_parts_are_read_one_behind_the_other(parts: list[tuple[list[bytes], bool
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
-    spool, room = Spool.of_parts(), []
+    spool, room = Spool.multipart(), []
     spool.add(answer(b"one"), grow=room.append)
     body = gzip.compress(os.urandom(90_000)) if zipped else os.urandom(90_000)
     broken = answer(body[:50_000], "gzip" if zipped else None, length=len(body))
@@ -247,7 +247,7 @@ def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
 
 
 def test_a_part_that_found_no_room_leaves_those_before_it() -> None:
-    spool = Spool.of_parts()
+    spool = Spool.multipart()
     spool.add(answer(b"one"))
     calls: list[int] = []
 
@@ -264,7 +264,7 @@ def test_a_part_that_found_no_room_leaves_those_before_it() -> None:
 
 
 def test_a_malformed_line_is_counted_over_all_parts() -> None:
-    spool = Spool.of_parts()
+    spool = Spool.multipart()
 
     spool.add(answer(b"{}\n{}\n"), check=parse)
     spool.add(answer(b"{}\nno json\n"), check=parse)
@@ -274,7 +274,7 @@ def test_a_malformed_line_is_counted_over_all_parts() -> None:
 
 
 def test_no_parts_are_no_lines_and_no_doubt() -> None:
-    spool = Spool.of_parts()
+    spool = Spool.multipart()
 
     assert not spool.latest.is_doubtful
     assert list(spool.whole().lines()) == []
@@ -321,7 +321,7 @@ def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.
 
 
 def test_a_part_that_is_rejected_leaves_those_before_it() -> None:
-    spool, room = Spool.of_parts(), []
+    spool, room = Spool.multipart(), []
     spool.add(answer(b"{}"), check=parse, grow=room.append)
     digests = []
     for body in (b"{}\nno", b"no\n\n{}"):

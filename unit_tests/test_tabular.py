@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.api.csv import BEYOND, column_name, table
-from source_iterable.records.columns import ADDED
+from source_iterable.records.columns import GENERATED
 from source_iterable.streams import STREAMS
 
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -110,7 +110,7 @@ def test_two_spellings_in_one_header_hide_neither() -> None:
 
 @pytest.mark.parametrize("name", ["experiment_metrics", "campaign_metrics"])
 def test_no_two_declared_metrics_differ_in_spelling_alone(name: str) -> None:
-    declared = {name: column for name, column in STREAMS[name].columns.items() if not column.get(ADDED)}
+    declared = {name: column for name, column in STREAMS[name].columns.items() if not column.get(GENERATED)}
 
     for column in declared:
         other = column.replace("_per_", "_").replace("_", " ")

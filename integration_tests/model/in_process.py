@@ -19,7 +19,7 @@ from integration_tests.support.sync import State, environment
 from source_iterable import SourceIterable
 from source_iterable.api import client, clock, export_jobs
 
-SILENCE_SECONDS = 0.3
+READ_TIMEOUT = 0.3
 """What counts as a server that hangs, in real time."""
 JOB_SECONDS = 2 * 3600.0
 """What counts as a job that hangs where there are jobs alone: a day would be thousands of looks at it."""
@@ -41,7 +41,7 @@ def connected(
     with ExitStack() as stack:
         stack.enter_context(Keep(logs).listening(logger))
         stack.enter_context(patch.dict(environ, environment(sandbox)))
-        stack.enter_context(patch.dict(client.SILENCE_SECONDS, dict.fromkeys(client.SILENCE_SECONDS, SILENCE_SECONDS)))
+        stack.enter_context(patch.dict(client.READ_TIMEOUT, dict.fromkeys(client.READ_TIMEOUT, READ_TIMEOUT)))
         stack.enter_context(patch.object(export_jobs, "LONG_PATIENCE", JOB_SECONDS))
         stack.enter_context(patch.object(clock.Clock.__init__, "__defaults__", (system_time,)))
         stack.enter_context(virtual.in_force())

@@ -14,11 +14,11 @@ from typing import Any
 
 from integration_tests.replay.recording import Malformed, Row
 
-REST = "dataFields"
+OVERFLOW = "dataFields"
 TITLED = ("_metrics", "_metrics_daily")
 """How the names of streams of CSV end."""
 DAILY = "campaign_metrics_daily"
-ADDED = {"event_id"}
+GENERATED = {"event_id"}
 ADDED_TO = {"list_users": {"userId"}}
 """Columns that hold what was not sent: the event's key, and a line of a list that is not an address once more."""
 MATCHED_BY = {
@@ -129,10 +129,10 @@ class _Match:
         self.unfit: set[str] = set()
         self.not_rfc3339: list[str] = []
         self._columns = columns
-        self._record = {name: value for name, value in record.items() if value is not None and name != REST}
+        self._record = {name: value for name, value in record.items() if value is not None and name != OVERFLOW}
         self._titled = stream.endswith(TITLED)
-        rest = record.get(REST) or {}
-        self._unclaimed = {name for name in self._record if name not in ADDED | ADDED_TO.get(stream, set())}
+        rest = record.get(OVERFLOW) or {}
+        self._unclaimed = {name for name in self._record if name not in GENERATED | ADDED_TO.get(stream, set())}
         if isinstance(row, Malformed):
             if rest != {"unparsed": row.text}:
                 self.faults.append("a malformed line is not kept as it was")
@@ -143,7 +143,7 @@ class _Match:
                     self.faults += [f"{part} differs"] * (len(row) + 1)
             for name, value in row.items():
                 self._place(name, name, value, rest)
-            self.faults += [f"{name} in {REST} was not sent" for name in _unsent(rest, row)]
+            self.faults += [f"{name} in {OVERFLOW} was not sent" for name in _unsent(rest, row)]
         self.faults += [f"{name} was not sent" for name in sorted(self._unclaimed)]
 
     def _place(self, name: str, key: str, value: Any, rest: Mapping[str, Any]) -> None:
@@ -157,7 +157,7 @@ class _Match:
                 self.not_rfc3339.append(name)
         elif value is None:
             if rest.get(key) is not None:
-                self.faults.append(f"{name} in {REST} was sent as null")
+                self.faults.append(f"{name} in {OVERFLOW} was sent as null")
         elif key in rest and self._same(value, rest[key], {}):
             (self.unfit if name in self._columns else self.without_column).add(name)
         elif isinstance(value, dict) and value:

@@ -109,7 +109,7 @@ CURSORS = {
     **dict.fromkeys(EVENT_TABLES, "createdAt"),
 }
 
-ADDED = {"event_id", "dataFields", "templateType", "messageMedium", "userId", "listId"}
+GENERATED = {"event_id", "dataFields", "templateType", "messageMedium", "userId", "listId"}
 ADDED_TO = {
     **{table: {"event_id", "dataFields"} for table in EVENT_TABLES},
     "users": {"dataFields"},

@@ -24,9 +24,9 @@ def until(condition: Callable[[], object], what: str) -> None:
     Raises:
         TimeoutError: If it does not come to hold.
     """
-    give_up = time.monotonic() + PATIENCE
+    on_exhausted = time.monotonic() + PATIENCE
     while not condition():
-        if time.monotonic() > give_up:
+        if time.monotonic() > on_exhausted:
             raise TimeoutError(what)
         time.sleep(0.005)
 
@@ -94,14 +94,14 @@ class Reading:
         Raises:
             TimeoutError: If neither comes.
         """
-        give_up = time.monotonic() + PATIENCE
+        on_exhausted = time.monotonic() + PATIENCE
         while not condition():
             ended = self.process.poll() is not None
             if select.select([self._out], [], [], 0.01)[0]:
                 self.text += os.read(self._out, 1 << 16)
             elif ended:
                 return False
-            elif time.monotonic() > give_up:
+            elif time.monotonic() > on_exhausted:
                 raise TimeoutError(f"it goes on without what was waited for: {self.text[-2000:]!r}")
         return True
 
@@ -121,14 +121,14 @@ class Reading:
 
     @property
     def output(self) -> Output:
-        """The whole lines that were taken, each of which must be a message; the rest is `unfinished`."""
+        """The whole lines that were taken, each of which must be a message; the rest is `summary_of`."""
         whole, _, _ = self.text.rpartition(b"\n")
         self._stderr.seek(0)
         stderr = self._stderr.read().decode()
         return Output(map(json.loads, whole.splitlines()), self.process.poll() or 0, stderr)
 
     @property
-    def unfinished(self) -> bytes:
+    def summary_of(self) -> bytes:
         """What was taken after the last whole line."""
         return self.text.rpartition(b"\n")[2]
 

@@ -103,7 +103,7 @@ class Spool:
         return cls.receive(response, largest=LARGEST_ANSWER)
 
     @classmethod
-    def of_parts(cls) -> Spool:
+    def multipart(cls) -> Spool:
         """An empty spool for the parts that a body comes in; what was not compressed is compressed on its way in."""
         return cls(tempfile.TemporaryFile(), compressed=True, parts=True)
 

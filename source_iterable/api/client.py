@@ -44,9 +44,9 @@ JOB_REQUESTS_PER_SECOND: Mapping[str, int] = {"export/start": 1, r"export/\d+/fi
 MINUTE = timedelta(seconds=62)
 SECOND = timedelta(seconds=1.1)
 
-CONNECT_SECONDS = 10.0
-SILENCE_SECONDS: Mapping[str, float] = {EXPORT_PATH: 15 * 60.0, LIST_USERS_PATH: 60 * 60.0}
-USUAL_SILENCE_SECONDS = 60.0
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT: Mapping[str, float] = {EXPORT_PATH: 15 * 60.0, LIST_USERS_PATH: 60 * 60.0}
+USUAL_READ_TIMEOUT = 60.0
 
 CANCEL_SECONDS = 2.0
 
@@ -140,10 +140,12 @@ class Api:
         self.storage = _storage_session()
         self._missing_endpoints: set[str] = set()
 
-    def client(self, table: str, attempts: RetryPolicy, session: requests.Session | None = None) -> HttpClient:
-        """A client of the CDK for requests of ``table`` that follows ``attempts``."""
+    def client(self, stream: str, attempts: RetryPolicy, session: requests.Session | None = None) -> HttpClient:
+        """A client of the CDK for requests of ``stream`` that follows ``attempts``."""
         session = session or self.session
-        return HttpClient(name=table, logger=logger, error_handler=attempts, backoff_strategy=attempts, session=session)
+        return HttpClient(
+            name=stream, logger=logger, error_handler=attempts, backoff_strategy=attempts, session=session
+        )
 
     def job_session(self) -> requests.Session:
         """A session for requests about export jobs, which have limits of their own."""
@@ -154,7 +156,7 @@ class Api:
         path: str,
         params: Mapping[str, Any],
         attempts: RetryPolicy,
-        table: str,
+        stream: str,
         session: requests.Session | None = None,
     ) -> requests.Response:
         """Ask for ``path``; the answer's `raw` is the spool of its whole body.
@@ -162,19 +164,19 @@ class Api:
         Raises:
             AirbyteTracedException: As `RetryPolicy` tells.
         """
-        return self._send("GET", path, self.client(table, attempts, session), table, params=params)
+        return self._send("GET", path, self.client(stream, attempts, session), stream, params=params)
 
     def post(
-        self, path: str, body: Mapping[str, Any], attempts: RetryPolicy, table: str, session: requests.Session
+        self, path: str, body: Mapping[str, Any], attempts: RetryPolicy, stream: str, session: requests.Session
     ) -> requests.Response:
         """Send ``body``, as JSON, to ``path``; answer and errors are those of `get`."""
-        return self._send("POST", path, self.client(table, attempts, session), table, json=body)
+        return self._send("POST", path, self.client(stream, attempts, session), stream, json=body)
 
-    def _send(self, method: str, path: str, client: HttpClient, table: str, **what: Any) -> requests.Response:
-        self.require_key(table)
+    def _send(self, method: str, path: str, client: HttpClient, stream: str, **what: Any) -> requests.Response:
+        self.require_key(stream)
         endpoint = endpoint_of(self.url + path)
         if endpoint in self._missing_endpoints:
-            raise missing_endpoint_error(table, endpoint, self.data_center)
+            raise missing_endpoint_error(stream, endpoint, self.data_center)
         try:
             _, response = client.send_request(
                 method, self.url + path, headers=self.headers(), request_kwargs=self.request_options(path), **what
@@ -184,7 +186,7 @@ class Api:
             raise
         return response
 
-    def get_signed(self, url: str, attempts: RetryPolicy, table: str) -> requests.Response:
+    def get_signed(self, url: str, attempts: RetryPolicy, stream: str) -> requests.Response:
         """Ask for a file at its signed ``url``, on whatever host, without the key.
 
         Raises:
@@ -192,14 +194,14 @@ class Api:
         """
         if urlsplit(url).scheme not in {"https", urlsplit(self.url).scheme}:
             raise failure(
-                table,
+                stream,
                 "Iterable names a file of an export at an address that is not HTTPS, which is refused. "
                 "Report this with the log of the sync.",
                 "a signed URL without HTTPS",
                 FailureType.system_error,
             )
         client = HttpClient(
-            name=table, logger=quiet, error_handler=attempts, backoff_strategy=attempts, session=self.storage
+            name=stream, logger=quiet, error_handler=attempts, backoff_strategy=attempts, session=self.storage
         )
         _, response = client.send_request(
             "GET", url, headers=self.headers(), request_kwargs=self.request_options(EXPORT_PATH)
@@ -221,10 +223,10 @@ class Api:
         """``seconds`` of waiting between looks at something, shorter where the limits are multiplied for tests."""
         return seconds / self._rate_scale
 
-    def require_key(self, table: str) -> None:
-        """Raise the error for ``table`` if Iterable refused the key everywhere, instead of asking once more."""
+    def require_key(self, stream: str) -> None:
+        """Raise the error for ``stream`` if Iterable refused the key everywhere, instead of asking once more."""
         if self.key_refusal:
-            raise refused_key_error(table, self.key_refusal)
+            raise refused_key_error(stream, self.key_refusal)
 
     def ask_once(self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0) -> requests.Response:
         """Ask for ``path`` outside the budget and without a second try; the caller reads the status.
@@ -233,7 +235,7 @@ class Api:
             requests.RequestException: If no answer comes.
         """
         session = self.new_session(requests.Session())
-        options = {**self.request_options(path), "timeout": (CONNECT_SECONDS, silence)}
+        options = {**self.request_options(path), "timeout": (CONNECT_TIMEOUT, silence)}
         return session.get(self.url + path, params=params, headers=self.headers(), **options)
 
     def begin_sync(self) -> None:
@@ -278,8 +280,8 @@ class Api:
     @staticmethod
     def request_options(path: str) -> Mapping[str, Any]:
         """How a request to ``path`` is sent: streamed, never redirected, with time-outs in seconds."""
-        silence = SILENCE_SECONDS.get(path, USUAL_SILENCE_SECONDS)
-        return {"stream": True, "allow_redirects": False, "timeout": (CONNECT_SECONDS, silence)}
+        silence = READ_TIMEOUT.get(path, USUAL_READ_TIMEOUT)
+        return {"stream": True, "allow_redirects": False, "timeout": (CONNECT_TIMEOUT, silence)}
 
     def new_session(self, session: requests.Session) -> requests.Session:
         """``session`` with the key, the clock, and room for some connections at a time."""

@@ -9,7 +9,7 @@ from airbyte_cdk.models import FailureType, StreamDescriptor
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api.error_response import ErrorResponse
-from source_iterable.exceptions import DiskError
+from source_iterable.exceptions import DiskFullError
 
 REGION_HELP = "Check the data center (region): US for app.iterable.com, EU for app.eu.iterable.com."
 KEY_HELP = (
@@ -20,7 +20,7 @@ KEY_HELP = (
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StreamFailure:
     """Why a read of a table stopped before its end: a sentence, its kind, and from where another try goes on."""
 
     cause: str
@@ -28,7 +28,7 @@ class Stopped:
     resumption: str
 
 
-class Rejected(Exception):  # noqa: N818 - an answer, not yet an error
+class RequestRejected(Exception):  # noqa: N818 - an answer, not yet an error
     """An answer about what was asked for that another try will not change."""
 
     def __init__(self, answer: ErrorResponse) -> None:
@@ -40,31 +40,31 @@ class MissingEndpointError(AirbyteTracedException):
     """The data center does not have the endpoint that a request names: no other request to it will be answered."""
 
 
-def failure(table: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:
-    """An error of ``table`` as the platform shows it: ``sentence`` to people, ``detail`` beside it."""
+def failure(stream: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:
+    """An error of ``stream`` as the platform shows it: ``sentence`` to people, ``detail`` beside it."""
     return AirbyteTracedException(
-        message=f"{table}: {sentence}",
+        message=f"{stream}: {sentence}",
         internal_message=detail,
         failure_type=kind,
-        stream_descriptor=StreamDescriptor(name=table),
+        stream_descriptor=StreamDescriptor(name=stream),
     )
 
 
-def missing_endpoint_error(table: str, endpoint: str, data_center: str) -> MissingEndpointError:
-    """The error of ``table`` for an endpoint that Iterable does not have."""
+def missing_endpoint_error(stream: str, endpoint: str, data_center: str) -> MissingEndpointError:
+    """The error of ``stream`` for an endpoint that Iterable does not have."""
     return MissingEndpointError(
-        message=f"{table}: Iterable's {data_center} does not have the endpoint {endpoint}. Leave this stream out of "
+        message=f"{stream}: Iterable's {data_center} does not have the endpoint {endpoint}. Leave this stream out of "
         f"the connection. {REGION_HELP}",
         internal_message=f"no endpoint {endpoint}",
         failure_type=FailureType.config_error,
-        stream_descriptor=StreamDescriptor(name=table),
+        stream_descriptor=StreamDescriptor(name=stream),
     )
 
 
-def permission_error(table: str, answer: ErrorResponse) -> AirbyteTracedException:
-    """The error for a 401 or 403 on the endpoint of ``table``."""
+def permission_error(stream: str, answer: ErrorResponse) -> AirbyteTracedException:
+    """The error for a 401 or 403 on the endpoint of ``stream``."""
     return failure(
-        table,
+        stream,
         f"Iterable refused the API key for this table ({answer}). The key must be of the type Server-side, which "
         "may export and read list members, and must belong to this project, in the data center (region) that is set. "
         "Create such a key in Iterable under Integrations > API Keys and set it here, or leave this table out.",
@@ -73,10 +73,10 @@ def permission_error(table: str, answer: ErrorResponse) -> AirbyteTracedExceptio
     )
 
 
-def refused_key_error(table: str, answer: str) -> AirbyteTracedException:
-    """The error of ``table`` for a key that Iterable refuses everywhere."""
+def refused_key_error(stream: str, answer: str) -> AirbyteTracedException:
+    """The error of ``stream`` for a key that Iterable refuses everywhere."""
     return failure(
-        table,
+        stream,
         f"not read: Iterable refused the API key ({answer}). {KEY_HELP}",
         answer,
         FailureType.config_error,
@@ -92,12 +92,12 @@ def key_error(answer: ErrorResponse) -> AirbyteTracedException:
     )
 
 
-def disk_error(table: str, error: OSError) -> DiskError:
+def disk_full_error(stream: str, error: OSError) -> DiskFullError:
     """The error for a temporary folder that takes no more."""
-    return DiskError(
-        message=f"{table}: no room to spool an answer in {tempfile.gettempdir()}: {error.strerror or error}. Free disk "
-        "space there, or set $TMPDIR to another folder, or lower ITERABLE_SPOOL_MEGABYTES.",
+    return DiskFullError(
+        message=f"{stream}: no room to spool an answer in {tempfile.gettempdir()}: {error.strerror or error}. "
+        "Free disk space there, or set $TMPDIR to another folder, or lower ITERABLE_SPOOL_MEGABYTES.",
         internal_message=repr(error),
         failure_type=FailureType.transient_error,
-        stream_descriptor=StreamDescriptor(name=table),
+        stream_descriptor=StreamDescriptor(name=stream),
     )

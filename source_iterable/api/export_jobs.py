@@ -24,7 +24,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable import timestamps
 from source_iterable.api.body import Grow, Spool
 from source_iterable.api.client import Api
-from source_iterable.api.errors import MissingEndpointError, Rejected, disk_error
+from source_iterable.api.errors import MissingEndpointError, RequestRejected, disk_full_error
 from source_iterable.api.job_answers import (
     COMPLETED,
     UnusableAnswerError,
@@ -35,7 +35,7 @@ from source_iterable.api.job_answers import (
 )
 from source_iterable.api.patience import NO_PATIENCE
 from source_iterable.api.retry import RetryPolicy
-from source_iterable.exceptions import DiskError, TooMuchError
+from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.masking import is_name
 from source_iterable.records.json_lines import Row, check
 from source_iterable.windows import Window
@@ -64,31 +64,31 @@ FAILED, CANCELLED = "failed", "cancelled"
 
 logger = logging.getLogger("airbyte")
 
-NewAttempts = Callable[..., RetryPolicy]
+NewRetryPolicy = Callable[..., RetryPolicy]
 
 
-class NoJobError(Exception):
+class NoExportJobError(Exception):
     """A window cannot be had by a job; its message says why."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportRequest:
     """Whose rows a job prepares.
 
     Attributes:
-        table: The table, for messages.
+        stream: The table, for messages.
         data_type: Iterable's name of the rows.
         window: Of which span.
         attempts: Makes the attempts at a request of the table.
     """
 
-    table: str
+    stream: str
     data_type: str
     window: Window
-    attempts: NewAttempts
+    attempts: NewRetryPolicy
 
 
-class Jobs:
+class ExportJobs:
     """The export jobs of one sync.
 
     Args:
@@ -110,7 +110,7 @@ class Jobs:
         self._failures = 0
         self._tells_bytes = True
 
-    def export(self, wanted: Wanted, grow: Grow) -> Spool:
+    def export(self, wanted: ExportRequest, grow: Grow) -> Spool:
         """The rows of a window; called on threads of the look-ahead.
 
         Raises:
@@ -118,33 +118,33 @@ class Jobs:
             TooMuchError: If the window is too much for one job.
             DiskError: If the disk is full.
         """
-        self._require_jobs(wanted.table)
+        self._require_jobs(wanted.stream)
         if not self._slots.acquire(blocking=self._forced):
-            raise NoJobError("two jobs are under way")
+            raise NoExportJobError("two jobs are under way")
         try:
-            self._require_jobs(wanted.table)  # they may have been refused while a place was waited for
+            self._require_jobs(wanted.stream)  # they may have been refused while a place was waited for
             return self._export(wanted, grow)
-        except (DiskError, NoJobError, TooMuchError):
+        except (DiskFullError, NoExportJobError, TooLargeError):
             raise
-        except Rejected as rejected:
-            raise self._no_more_jobs(wanted.table, str(rejected.answer)) from rejected
+        except RequestRejected as rejected:
+            raise self._no_more_jobs(wanted.stream, str(rejected.answer)) from rejected
         except UnusableAnswerError as error:
-            raise self._no_more_jobs(wanted.table, str(error)) from error
+            raise self._no_more_jobs(wanted.stream, str(error)) from error
         except AirbyteTracedException as error:
             if self._forced:
                 raise
             if error.failure_type is FailureType.transient_error:
                 raise self._failed(str(error.message)) from error
             # What the data center does not have, no other table will find there.
-            whom = "" if isinstance(error, MissingEndpointError) else wanted.table
+            whom = "" if isinstance(error, MissingEndpointError) else wanted.stream
             raise self._no_more_jobs(whom, str(error.message)) from error
         finally:
             self._slots.release()
 
-    def _require_jobs(self, table: str) -> None:
-        for whom in ("", table):
+    def _require_jobs(self, stream: str) -> None:
+        for whom in ("", stream):
             if whom in self._refused:
-                raise NoJobError(self._refused[whom])
+                raise NoExportJobError(self._refused[whom])
 
     def stop(self) -> None:
         """Cancel the jobs that this sync started and still waits for, one a second; nobody else's."""
@@ -160,7 +160,7 @@ class Jobs:
                 time.sleep(self._api.scaled(CANCEL_PACE))
             self._api.cancel(f"export/{job}")
 
-    def _export(self, wanted: Wanted, grow: Grow) -> Spool:
+    def _export(self, wanted: ExportRequest, grow: Grow) -> Spool:
         for _ in range(JOB_TRIES):
             job = self._start(wanted)
             try:
@@ -174,10 +174,10 @@ class Jobs:
                 spool = self._fetch(job, wanted, grow)
                 self._failures = 0
                 return spool
-            logger.info("%s: export job %d of %s %s.", wanted.table, job, wanted.window, state)
-        raise self._no_more_jobs(wanted.table, f"{JOB_TRIES} jobs in a row {state}")
+            logger.info("%s: export job %d of %s %s.", wanted.stream, job, wanted.window, state)
+        raise self._no_more_jobs(wanted.stream, f"{JOB_TRIES} jobs in a row {state}")
 
-    def _start(self, wanted: Wanted) -> int:
+    def _start(self, wanted: ExportRequest) -> int:
         attempts = wanted.attempts(
             f"the start of an export job of {wanted.window}",
             rejects=REFUSED - KEY_REFUSED if self._forced else REFUSED,
@@ -186,7 +186,7 @@ class Jobs:
             **(
                 {}
                 if self._forced
-                else {"limit_patience": START_PATIENCE, "patience": NO_PATIENCE, "give_up": NoJobError}
+                else {"limit_patience": START_PATIENCE, "patience": NO_PATIENCE, "on_exhausted": NoExportJobError}
             ),
         )
         asked = {
@@ -197,21 +197,23 @@ class Jobs:
         }
         with self._changed:
             if self._stopped.is_set():
-                raise NoJobError("the sync ends")
+                raise NoExportJobError("the sync ends")
             self._starting += 1
         job: object = None
         try:
-            job = read_object(self._api.post("export/start", asked, attempts, wanted.table, self._session)).get("jobId")
+            job = read_object(self._api.post("export/start", asked, attempts, wanted.stream, self._session)).get(
+                "jobId"
+            )
         except AirbyteTracedException as error:
             is_denied = error.failure_type is FailureType.config_error and not isinstance(error, MissingEndpointError)
             if not is_denied or self._api.key_refusal:
                 raise
             raise self._no_more_jobs("", str(error.internal_message)) from error
-        except Rejected as rejected:
+        except RequestRejected as rejected:
             if rejected.answer.status in KEY_REFUSED:
                 raise self._failed(str(rejected.answer)) from rejected
             about_table = rejected.answer.status == requests.codes.bad_request
-            raise self._no_more_jobs(wanted.table if about_table else "", str(rejected.answer)) from rejected
+            raise self._no_more_jobs(wanted.stream if about_table else "", str(rejected.answer)) from rejected
         finally:
             with self._changed:
                 self._starting -= 1
@@ -220,10 +222,10 @@ class Jobs:
                 self._changed.notify_all()
         if not isinstance(job, int):
             raise UnusableAnswerError("the answer to its start holds no 'jobId'")
-        logger.info("%s: export job %d prepares %s.", wanted.table, job, wanted.window)
+        logger.info("%s: export job %d prepares %s.", wanted.stream, job, wanted.window)
         return job
 
-    def _end_of(self, job: int, wanted: Wanted, grow: Grow) -> str:
+    def _end_of(self, job: int, wanted: ExportRequest, grow: Grow) -> str:
         """How the job ended: `completed`, `failed` or `cancelled`."""
         shown = ""
         seen: set[str] = set()
@@ -250,18 +252,18 @@ class Jobs:
     def _pause(self, seconds: float, grow: Grow) -> None:
         """Wait before another look at a job, unless nobody wants its window any more."""
         if self._stopped.wait(self._api.scaled(seconds)):
-            raise NoJobError("the sync ends")
+            raise NoExportJobError("the sync ends")
         grow(0)  # raises if nobody wants the window any more
 
-    def _files(self, job: int, wanted: Wanted, after: str | None = None) -> Row:
+    def _files(self, job: int, wanted: ExportRequest, after: str | None = None) -> Row:
         """A page of the job's files."""
         attempts = wanted.attempts(
             f"the files of the export job of {wanted.window}", rejects={404}, expects_object=True
         )
         params = {} if after is None else {"startAfter": after}
-        return read_object(self._api.get(f"export/{job}/files", params, attempts, wanted.table, self._session))
+        return read_object(self._api.get(f"export/{job}/files", params, attempts, wanted.stream, self._session))
 
-    def _fetch(self, job: int, wanted: Wanted, grow: Grow) -> Spool:
+    def _fetch(self, job: int, wanted: ExportRequest, grow: Grow) -> Spool:
         """All files of a completed job, one behind the other.
 
         Files may be listed a moment after the job is completed: without any, it is empty only if that is proven.
@@ -271,15 +273,15 @@ class Jobs:
             spool, files = self._download(job, wanted, grow)
             exported = None if files else self._bytes_exported(job, wanted)
             if files or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
-                logger.info("%s: export job %d: %d file%s.", wanted.table, job, files, "" if files == 1 else "s")
+                logger.info("%s: export job %d: %d file%s.", wanted.stream, job, files, "" if files == 1 else "s")
                 return spool
             spool.close()
             if wait is not None:
                 self._pause(wait, grow)
                 waited += wait
-        raise NoJobError(f"job {job} exported {exported} bytes, but lists no files")
+        raise NoExportJobError(f"job {job} exported {exported} bytes, but lists no files")
 
-    def _bytes_exported(self, job: int, wanted: Wanted) -> int | None:
+    def _bytes_exported(self, job: int, wanted: ExportRequest) -> int | None:
         """How much a completed job exported, as the list of jobs tells; None if it does not."""
         if not self._tells_bytes:
             return None
@@ -289,25 +291,25 @@ class Jobs:
             expects_object=True,
             limit_patience=START_PATIENCE,
             patience=NO_PATIENCE,
-            give_up=NoJobError,
+            on_exhausted=NoExportJobError,
         )
         try:
-            response = self._api.get("export/jobs", {}, attempts, wanted.table, self._session)
+            response = self._api.get("export/jobs", {}, attempts, wanted.stream, self._session)
             return bytes_exported(read_object(response), job)
-        except (Rejected, MissingEndpointError):
+        except (RequestRejected, MissingEndpointError):
             self._tells_bytes = False
-        except DiskError:
+        except DiskFullError:
             raise
-        except (AirbyteTracedException, NoJobError, UnusableAnswerError):
+        except (AirbyteTracedException, NoExportJobError, UnusableAnswerError):
             pass  # another job may be luckier
         return None
 
-    def _download(self, job: int, wanted: Wanted, grow: Grow) -> tuple[Spool, int]:
+    def _download(self, job: int, wanted: ExportRequest, grow: Grow) -> tuple[Spool, int]:
         """The files that a completed job lists, one behind the other, and how many there are."""
         try:
-            spool = Spool.of_parts()
+            spool = Spool.multipart()
         except OSError as error:
-            raise disk_error(wanted.table, error) from error
+            raise disk_full_error(wanted.stream, error) from error
         files = 0
         try:
             for entries, after in self._pages(job, wanted):
@@ -320,7 +322,7 @@ class Jobs:
             raise
         return spool.whole(), files
 
-    def _pages(self, job: int, wanted: Wanted) -> Iterator[tuple[list[Row], str | None]]:
+    def _pages(self, job: int, wanted: ExportRequest) -> Iterator[tuple[list[Row], str | None]]:
         """The job's files page by page, each file once, each page with the file that it comes after.
 
         Not documented are how many files a page holds, their order, and whether `startAfter` is compared with names
@@ -337,7 +339,7 @@ class Jobs:
             page = self._files(job, wanted, after)
             entries = files_of(page)
             if page.get("exportTruncated"):
-                raise TooMuchError("the export job was cut at Iterable's limit")
+                raise TooLargeError("the export job was cut at Iterable's limit")
             new = {entry["file"]: entry for entry in entries if entry["file"] not in seen}
             if new:
                 yield list(new.values()), after
@@ -350,7 +352,7 @@ class Jobs:
                 following.extend(showed)
                 is_checked = True
 
-    def _add(self, spool: Spool, job: int, wanted: Wanted, after: str | None, entry: Row, grow: Grow) -> None:
+    def _add(self, spool: Spool, job: int, wanted: ExportRequest, after: str | None, entry: Row, grow: Grow) -> None:
         """Fetch one file; where its URL expired, after the page is asked for again."""
         url = entry["url"]
         for _ in range(URL_TRIES):
@@ -361,11 +363,11 @@ class Jobs:
                 **({} if self._forced else {"patience": FILE_PATIENCE}),
             )
             try:
-                self._api.get_signed(url, attempts, wanted.table)
+                self._api.get_signed(url, attempts, wanted.stream)
             except ValueError:
                 # The address stays out of messages: it opens the file.
                 raise UnusableAnswerError("the address of a file cannot be used") from None
-            except DiskError:
+            except DiskFullError:
                 raise
             except AirbyteTracedException as error:
                 if self._forced:
@@ -374,7 +376,7 @@ class Jobs:
                 if error.failure_type is FailureType.transient_error:
                     raise self._failed(where) from error
                 raise self._no_more_jobs("", where) from error
-            except Rejected:
+            except RequestRejected:
                 fresh = files_of(self._files(job, wanted, after))
                 url = next((one["url"] for one in fresh if one["file"] == entry["file"]), url)
             else:
@@ -388,15 +390,15 @@ class Jobs:
             self._held.discard(job)
         self._api.cancel(f"export/{job}")
 
-    def _failed(self, why: str) -> NoJobError:
+    def _failed(self, why: str) -> NoExportJobError:
         """Refuse this window; ask for no more jobs if several in a row were refused, whoever's they were."""
         self._failures += 1
         if self._failures >= MOST_FAILURES:
             return self._no_more_jobs("", f"{self._failures} windows in a row could not be had; the last time {why}")
-        return NoJobError(why)
+        return NoExportJobError(why)
 
-    def _no_more_jobs(self, whom: str, why: str) -> NoJobError:
+    def _no_more_jobs(self, whom: str, why: str) -> NoExportJobError:
         """Ask for no more jobs, for the table that is named or for any."""
         if not self._stopped.is_set() and self._refused.setdefault(whom, why) is why:
             logger.info("%s: no more export jobs in this sync: %s.", whom or "All tables", why)
-        return NoJobError(why)
+        return NoExportJobError(why)

@@ -22,8 +22,8 @@ from source_iterable.api.body import Spool
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.api.error_response import ErrorResponse, is_web_page, retry_after
 from source_iterable.api.errors import (
-    Rejected,
-    disk_error,
+    RequestRejected,
+    disk_full_error,
     failure,
     missing_endpoint_error,
     permission_error,
@@ -34,7 +34,7 @@ from source_iterable.api.readings import MAX_READINGS, Ending, Readings
 from source_iterable.api.refusals import CHECK_WAITS, Refusals
 from source_iterable.masking import masked
 
-TRIES = 2  # of what may be too much, before less is asked for
+MAX_ATTEMPTS = 2  # of what may be too much, before less is asked for
 SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for
 DISK_TRIES = 5
 # How often an answer about one thing must come before it is believed.
@@ -61,20 +61,21 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
     ``response.raw``. Used by one thread at a time.
 
     Args:
-        table: Whose request it is, for messages.
+        stream: Whose request it is, for messages.
         data_center: Whom it goes to, for messages: "US data center (api.iterable.com)".
         subject: What is asked for, for messages: "the export of A to B".
         patience: For how many seconds a kind of failure is met before the request is given up with a transient
-            error, or what tells that when a request is made; with `NO_PATIENCE` none is met, and ``give_up`` raised.
-        tries: How often a broken body, a time-out or an error of the server is met before ``give_up``.
-        give_up: What to raise where less might be delivered; by default there is nothing less to ask for.
+            error, or what tells that when a request is made; with `NO_PATIENCE` none is met, and
+            ``on_exhausted`` raised.
+        tries: How often a broken body, a time-out or an error of the server is met before ``on_exhausted``.
+        on_exhausted: What to raise where less might be delivered; by default there is nothing less to ask for.
         receive: Copies the body of a 200 to disk.
-        rejects: The statuses that are about the thing asked for, told as `Rejected`; 500 only with the code
+        rejects: The statuses that are about the thing asked for, told as `RequestRejected`; 500 only with the code
             GenericError, and thrice; a mapping tells how often each must come.
         limit_patience: Seconds of waiting in all that one request may spend on 429 answers.
         on_answer: Called at each answer, and at each failure to get one.
         refusals: What 401 and 403 mean in this sync.
-        is_down: Called at each failure that may lead to ``give_up``; tells whether the simplest request fails as
+        is_down: Called at each failure that may lead to ``on_exhausted``; tells whether the simplest request fails as
             well, so that it says nothing about what was asked for.
         outage: The failures of the whole sync.
         on_disk_full: Called before another try on a full disk.
@@ -88,13 +89,13 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
 
     def __init__(
         self,
-        table: str,
+        stream: str,
         subject: str,
         *,
         data_center: str = "data center",
         patience: float | Callable[[], float] = PATIENCE,
-        tries: int = TRIES,
-        give_up: Callable[[str], Exception] | None = None,
+        tries: int = MAX_ATTEMPTS,
+        on_exhausted: Callable[[str], Exception] | None = None,
         receive: Callable[[requests.Response], Spool] = Spool.receive_answer,
         rejects: Collection[int] = (),
         limit_patience: float = RATE_LIMIT_PATIENCE,
@@ -106,12 +107,12 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         on_unframed: Callable[[], None] | None = None,
         expects_object: bool = False,
     ) -> None:
-        self._table = table
+        self._stream = stream
         self._subject = subject
         self._data_center = data_center
         self._tries = tries
         self._patience_of = patience
-        self._give_up = give_up
+        self._on_exhausted = on_exhausted
         self._receive = receive
         self._rejects = (
             rejects if isinstance(rejects, Mapping) else {status: REJECTIONS.get(status, 1) for status in rejects}
@@ -185,14 +186,14 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             raise self._system_error(f"cannot be read: {masked(str(error))}.", masked(str(error))) from error
         except OSError as error:
             self._disk_full += 1
-            if self._give_up is not None or self._disk_full >= DISK_TRIES:
-                raise disk_error(self._table, error) from error
+            if self._on_exhausted is not None or self._disk_full >= DISK_TRIES:
+                raise disk_full_error(self._stream, error) from error
             if self._on_disk_full is not None:  # downloads of other tables may fill it for the moment
                 self._on_disk_full()
             return self._retry("no room on disk")
         self._begin()
         if self._refusals is not None:
-            self._refusals.allowed(str(response.url), self._table)
+            self._refusals.allowed(str(response.url), self._stream)
         response.raw = body
         return ErrorResolution(ResponseAction.SUCCESS)
 
@@ -249,7 +250,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             self._rejected += 1
             if self._rejected >= self._rejects[status]:
                 self._begin()
-                raise Rejected(answer)
+                raise RequestRejected(answer)
             return self._retry(f"Iterable answered {answer}")
         if is_busy(status):
             tries = SERVER_TRIES if self._tries > 1 else 1
@@ -258,27 +259,27 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
 
     def _require_endpoint(self, answer: ErrorResponse) -> None:
         if answer.is_of_no_endpoint:
-            raise missing_endpoint_error(self._table, answer.endpoint, self._data_center)
+            raise missing_endpoint_error(self._stream, answer.endpoint, self._data_center)
 
     def _key_met_refusal(self, answer: ErrorResponse) -> ErrorResolution:
         """What to do about a 401 or 403: send the request again for two minutes, if the key was accepted before."""
         refusals = self._refusals
         if refusals is None:
-            raise permission_error(self._table, answer)
+            raise permission_error(self._stream, answer)
         is_key_refused = refusals.is_key_refused()
         self._key_refused = self._key_refused and is_key_refused
         checks = self._denied
         if refusals.of_key:
-            raise refused_key_error(self._table, refusals.of_key)
-        is_doubtful = refusals.is_doubtful(answer.endpoint, self._table, is_key_refused=is_key_refused)
+            raise refused_key_error(self._stream, refusals.of_key)
+        is_doubtful = refusals.is_doubtful(answer.endpoint, self._stream, is_key_refused=is_key_refused)
         if is_doubtful and checks < len(CHECK_WAITS):
             self._denied += 1
             return self._retry(f"Iterable answered {answer}, although the key was accepted before", CHECK_WAITS[checks])
         if self._key_refused and refusals.is_final(checks):
             refusals.believe_key_refused(answer)
-            raise refused_key_error(self._table, refusals.of_key)
-        refusals.believe_denied(answer.endpoint, self._table)
-        raise permission_error(self._table, answer)
+            raise refused_key_error(self._stream, refusals.of_key)
+        refusals.believe_denied(answer.endpoint, self._stream)
+        raise permission_error(self._stream, answer)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.SSLError):
@@ -299,17 +300,17 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             self._patience = Patience(self._seconds_of_patience(), self._outage)
         patience = self._patience
         patience.met(kind)
-        if self._give_up is not None and patience.seconds == NO_PATIENCE:
-            raise self._give_up(trouble)
+        if self._on_exhausted is not None and patience.seconds == NO_PATIENCE:
+            raise self._on_exhausted(trouble)
         if not kind.may_be_too_much:
             self._broken = 0
-        elif self._give_up is not None:
+        elif self._on_exhausted is not None:
             if self._is_down is not None and self._is_down():  # less would fail as well
                 trouble = f"{trouble}, as the simplest request does"
             else:
                 self._broken += 1
             if self._broken >= (tries or self._tries):
-                raise self._give_up(trouble)
+                raise self._on_exhausted(trouble)
         if patience.is_exhausted:
             raise self._transient_error(
                 f"failed {patience.tries} times in {_minutes(patience.elapsed)}; the last time {trouble}. "
@@ -330,12 +331,12 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if self._patience is not None:
             self._patience.waited(wait)
         self._wait = wait
-        logger.info("%s: requesting %s again in %.0f s: %s.", self._table, self._subject, wait, trouble)
+        logger.info("%s: requesting %s again in %.0f s: %s.", self._stream, self._subject, wait, trouble)
         return self._resolution(trouble)
 
     def _resolution(self, trouble: str) -> ErrorResolution:
         return ErrorResolution(
-            ResponseAction.RETRY, FailureType.transient_error, f"{self._table}: {self._subject}: {trouble}"
+            ResponseAction.RETRY, FailureType.transient_error, f"{self._stream}: {self._subject}: {trouble}"
         )
 
     def _limit_met(self, response: requests.Response) -> ErrorResolution:
@@ -355,7 +356,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             logger.info(
                 "%s: waiting %.0f s for %s: Iterable answered HTTP 429, another program uses the limit "
                 "(%.0f of at most %.0f s).",
-                self._table, wait, self._subject, self._waited, self._limit_patience,
+                self._stream, wait, self._subject, self._waited, self._limit_patience,
             )  # fmt: skip
         return self._resolution("rate limit in use")
 
@@ -367,10 +368,10 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         return max(asked, 1.0 if self._limited == 0 else waits[min(self._limited, len(waits)) - 1])
 
     def _system_error(self, trouble: str, detail: str) -> AirbyteTracedException:
-        return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.system_error)
+        return failure(self._stream, f"{self._subject} {trouble}", detail, FailureType.system_error)
 
     def _transient_error(self, trouble: str, detail: str) -> AirbyteTracedException:
-        return failure(self._table, f"{self._subject} {trouble}", detail, FailureType.transient_error)
+        return failure(self._stream, f"{self._subject} {trouble}", detail, FailureType.transient_error)
 
 
 def _minutes(seconds: float) -> str:

@@ -215,7 +215,7 @@ class ItemPlan(SlicePlan[Any]):
         if not isinstance(piece.what, Look) and piece.what is not None:
             self._put_off(piece, trouble, now)
         if self.outage is not None:
-            self._give_up(trouble)
+            self._on_exhausted(trouble)
         elif piece is self._probe or piece.what is None:
             self._wait_out(piece, trouble, now)
         return True
@@ -308,7 +308,7 @@ class ItemPlan(SlicePlan[Any]):
         self._drop_look()
         left = since + self._patience.outage - now
         if left <= 0:
-            self._give_up(trouble)
+            self._on_exhausted(trouble)
             return
         wait = self._patience.looks[min(self._looks, len(self._patience.looks) - 1)]
         self._looks += 1
@@ -336,7 +336,7 @@ class ItemPlan(SlicePlan[Any]):
             self.slices.remove(self._probe)
         self._probe = None
 
-    def _give_up(self, trouble: Trouble) -> None:
+    def _on_exhausted(self, trouble: Trouble) -> None:
         """End with what came, and what is under way: the rest is missing."""
         self.outage = trouble
         self._drop_look()

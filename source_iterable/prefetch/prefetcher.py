@@ -20,7 +20,7 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.exceptions import DiskError, TooMuchError
+from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.prefetch.choice import next_direct, next_for_job
 from source_iterable.prefetch.plans import Body, JobsUnavailableError, Slice, SlicePlan, State
 from source_iterable.prefetch.work import OVERDUE, Attempt, NoRoomError, Work
@@ -301,9 +301,9 @@ class Prefetcher:
             return
         if isinstance(error, NoRoomError):
             piece.is_evicted = True
-        elif isinstance(error, DiskError) and self._may_wait_for_disk(piece):
+        elif isinstance(error, DiskFullError) and self._may_wait_for_disk(piece):
             pass
-        elif isinstance(error, TooMuchError):
+        elif isinstance(error, TooLargeError):
             plan.split(piece)
         else:
             self._failed(attempt, error)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.plans import Slice, SlicePlan, State
 
 # Of an export job's expected time, after which its window is requested directly too.
@@ -152,7 +152,7 @@ class Work:
         if self.used <= self._disk_limit:
             return
         if attempt.used > self._disk_limit:
-            raise TooMuchError("it is larger than the disk limit")
+            raise TooLargeError("it is larger than the disk limit")
         if self.is_head(attempt.piece):
             self.evict(attempt.piece, until=self._disk_limit)
         if self.used > self._disk_limit:
@@ -167,7 +167,7 @@ class Work:
             TooMuchError: If such readers alone would take more than the disk limit.
         """
         if size > 0 and self.kept + size > self._disk_limit:
-            raise TooMuchError("it is larger than the disk limit")
+            raise TooLargeError("it is larger than the disk limit")
         self.kept += size
         self.used += size
         if size > 0:

@@ -33,9 +33,9 @@ class Batch(AirbyteMessage):
     count: int
 
 
-def batches(table: str, records: Iterable[dict[str, Any]]) -> Iterator[Batch]:
-    """Put ``records`` of ``table`` into batches of some 256 kB, in order; the last may be smaller."""
-    head = b'{"type":"RECORD","record":{"stream":' + orjson.dumps(table) + b',"data":'
+def batches(stream: str, records: Iterable[dict[str, Any]]) -> Iterator[Batch]:
+    """Put ``records`` of ``stream`` into batches of some 256 kB, in order; the last may be smaller."""
+    head = b'{"type":"RECORD","record":{"stream":' + orjson.dumps(stream) + b',"data":'
     parts: list[bytes] = []
     size = 0
     for record in records:
@@ -43,19 +43,19 @@ def batches(table: str, records: Iterable[dict[str, Any]]) -> Iterator[Batch]:
         parts.append(data)
         size += len(data)
         if size > BATCH_BYTES:
-            yield _batch(table, head, parts)
+            yield _batch(stream, head, parts)
             parts = []
             size = 0
     if parts:
-        yield _batch(table, head, parts)
+        yield _batch(stream, head, parts)
 
 
-def _batch(table: str, head: bytes, parts: list[bytes]) -> Batch:
+def _batch(stream: str, head: bytes, parts: list[bytes]) -> Batch:
     now = time.time_ns() // 1_000_000
     tail = b',"emitted_at":' + str(now).encode() + b"}}\n"
     return Batch(
         type=Type.RECORD,
-        record=AirbyteRecordMessage(stream=table, data={}, emitted_at=now),
+        record=AirbyteRecordMessage(stream=stream, data={}, emitted_at=now),
         lines=head + (tail + head).join(parts) + tail,
         count=len(parts),
     )

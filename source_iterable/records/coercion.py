@@ -1,6 +1,6 @@
 """What fits the type of a column, and how it is brought into it.
 
-A check is a function that answers with the value as the column has it, or with `UNFIT`.
+A check is a function that answers with the value as the column has it, or with `MISMATCH`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from source_iterable.timestamps import is_bare_date, rfc3339
 JSON_TEXT = "x-json-text"  # an object that may be sent as JSON text
 OBJECT_TEXT = "x-object-text"  # a text that may be sent as an object
 
-UNFIT: Any = object()
+MISMATCH: Any = object()
 
-Fit = Callable[[Any], Any]
+Coercion = Callable[[Any], Any]
 
 
-def fit(schema: Mapping[str, Any], lists_as_text: bool = False) -> Fit:
+def coercion_of(schema: Mapping[str, Any], lists_as_text: bool = False) -> Coercion:
     """The function that brings a value into the type of ``schema``, or answers that it does not fit.
 
     Of a type that is several, the first that fits counts; text, which takes the most, comes last.
@@ -31,7 +31,7 @@ def fit(schema: Mapping[str, Any], lists_as_text: bool = False) -> Fit:
     return _any_of(checks) if len(checks) > 1 else next(iter(checks), _anything)
 
 
-def _fit_of(kind: str, schema: Mapping[str, Any], lists_as_text: bool) -> Fit:
+def _fit_of(kind: str, schema: Mapping[str, Any], lists_as_text: bool) -> Coercion:
     if kind == "string":
         form = schema.get("format")
         if form in {"date-time", "date"}:
@@ -43,13 +43,13 @@ def _fit_of(kind: str, schema: Mapping[str, Any], lists_as_text: bool) -> Fit:
         return _object_in_text
     if kind == "array":
         items = schema.get("items")
-        return _array(fit(items)) if items and isinstance(items, Mapping) else _any_array
+        return _array(coercion_of(items)) if items and isinstance(items, Mapping) else _any_array
     return _FITS.get(kind, _anything)
 
 
-def _any_of(checks: Collection[Fit]) -> Fit:
+def _any_of(checks: Collection[Coercion]) -> Coercion:
     def any_of(value: Any) -> Any:
-        return next((fitted for check in checks if (fitted := check(value)) is not UNFIT), UNFIT)
+        return next((fitted for check in checks if (fitted := check(value)) is not MISMATCH), MISMATCH)
 
     return any_of
 
@@ -64,7 +64,7 @@ def signature(schema: Mapping[str, Any]) -> tuple[frozenset[str], object, object
     )
 
 
-def fit_of_both(own: Fit, catalogs: Fit, is_kept: bool) -> Fit:
+def fit_of_both(own: Coercion, catalogs: Coercion, is_kept: bool) -> Coercion:
     """A check for a column that this version declares otherwise than the user's catalog, which another one made.
 
     A value is read as this version reads it, and must then, or as it was sent, fit the type of the catalog. One that
@@ -75,18 +75,18 @@ def fit_of_both(own: Fit, catalogs: Fit, is_kept: bool) -> Fit:
         fitted = own(value)
         for one in (fitted, value):
             # Only this version's own type tells whether a number is a moment.
-            if one is not UNFIT and not (catalogs is _moment and one.__class__ is not str):
+            if one is not MISMATCH and not (catalogs is _moment and one.__class__ is not str):
                 taken = catalogs(one)
-                if taken is not UNFIT:
+                if taken is not MISMATCH:
                     return taken
-        if not is_kept or fitted is UNFIT:
-            return UNFIT
-        return str(fitted) if fitted.__class__ is int and catalogs("0") is not UNFIT else fitted
+        if not is_kept or fitted is MISMATCH:
+            return MISMATCH
+        return str(fitted) if fitted.__class__ is int and catalogs("0") is not MISMATCH else fitted
 
     return both
 
 
-def one_as_list(check: Fit) -> Fit:
+def one_as_list(check: Coercion) -> Coercion:
     """A single value counts as a list of one."""
 
     def one_as_list(value: Any) -> Any:
@@ -97,11 +97,11 @@ def one_as_list(check: Fit) -> Fit:
 
 def fits(value: Any, schema: Mapping[str, Any]) -> bool:
     """Whether ``value`` has the type of ``schema``."""
-    return fit(schema)(value) is not UNFIT
+    return coercion_of(schema)(value) is not MISMATCH
 
 
 def _string(value: Any) -> Any:
-    return value if value.__class__ is str else UNFIT
+    return value if value.__class__ is str else MISMATCH
 
 
 def _text_or_list(value: Any) -> Any:
@@ -113,19 +113,19 @@ def _text_or_json(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    return value if value.__class__ is int else UNFIT
+    return value if value.__class__ is int else MISMATCH
 
 
 def _number(value: Any) -> Any:
-    return value if value.__class__ is float or value.__class__ is int else UNFIT
+    return value if value.__class__ is float or value.__class__ is int else MISMATCH
 
 
 def _boolean(value: Any) -> Any:
-    return value if value.__class__ is bool else UNFIT
+    return value if value.__class__ is bool else MISMATCH
 
 
 def _object(value: Any) -> Any:
-    return value if value.__class__ is dict else UNFIT
+    return value if value.__class__ is dict else MISMATCH
 
 
 def _object_in_text(value: Any) -> Any:
@@ -134,38 +134,38 @@ def _object_in_text(value: Any) -> Any:
         try:
             return parse(value.encode("utf-8", "surrogatepass"))
         except MalformedLineError:
-            return UNFIT
+            return MISMATCH
     return _object(value)
 
 
 def _moment(value: Any) -> Any:
     text = rfc3339(value)
-    return UNFIT if text is None else text
+    return MISMATCH if text is None else text
 
 
 def _day(value: Any) -> Any:
-    return value if is_bare_date(value) else UNFIT
+    return value if is_bare_date(value) else MISMATCH
 
 
 def _any_array(value: Any) -> Any:
-    return value if value.__class__ is list else UNFIT
+    return value if value.__class__ is list else MISMATCH
 
 
 def _anything(value: Any) -> Any:
     return value
 
 
-def _array(check: Fit) -> Fit:
+def _array(check: Coercion) -> Coercion:
     def array(value: Any) -> Any:
         if value.__class__ is not list:
-            return UNFIT
+            return MISMATCH
         fitted = [None if item is None else check(item) for item in value]
-        return UNFIT if any(item is UNFIT for item in fitted) else fitted
+        return MISMATCH if any(item is MISMATCH for item in fitted) else fitted
 
     return array
 
 
-_FITS: Mapping[str, Fit] = {
+_FITS: Mapping[str, Coercion] = {
     "integer": _whole,
     "number": _number,
     "boolean": _boolean,
@@ -173,4 +173,4 @@ _FITS: Mapping[str, Fit] = {
 }
 
 # Where the class of a value tells that it fits: `parse` makes no integer that 64 bits cannot hold.
-KINDS: Mapping[Fit, type] = {_string: str, _text_or_list: str, _text_or_json: str, _whole: int, _boolean: bool}
+KINDS: Mapping[Coercion, type] = {_string: str, _text_or_list: str, _text_or_json: str, _whole: int, _boolean: bool}

@@ -14,9 +14,9 @@ from source_iterable.records import json_text
 from source_iterable.records.coercion import (
     JSON_TEXT,
     KINDS,
-    UNFIT,
-    Fit,
-    fit,
+    MISMATCH,
+    Coercion,
+    coercion_of,
     fit_of_both,
     fits,
     one_as_list,
@@ -25,11 +25,11 @@ from source_iterable.records.coercion import (
 from source_iterable.records.json_lines import MalformedLineError, Row, as_text, check, dump, parse
 
 __all__ = [
-    "ADDED",
+    "GENERATED",
     "IN_TWO_SHAPES",
     "JSON_TEXT",
-    "KNOWN",
-    "REST",
+    "OFFERED_COLUMNS",
+    "OVERFLOW",
     "Columns",
     "MalformedLineError",
     "Row",
@@ -41,9 +41,9 @@ __all__ = [
     "parse",
 ]
 
-REST = "dataFields"
-KNOWN = "x-columns"
-ADDED = "x-added"  # a mark of the connector's own schemas, which is not published
+OVERFLOW = "dataFields"
+OFFERED_COLUMNS = "x-columns"
+GENERATED = "x-added"  # a mark of the connector's own schemas, which is not published
 
 # Objects and arrays of objects that Iterable sends in one of two shapes: whole (`devices: [{"token": ...}]`), or
 # as a list for each field (`devices.token: [...]`). The lists are not put together into objects: nothing says that
@@ -77,29 +77,29 @@ class Columns:
         self.names = frozenset(properties)
         self._own = own or {}
         self._lists_as_text = lists_as_text
-        self._keeps_rest = REST in properties
-        self._rest_is_text = signature(properties.get(REST, {}))[0] == {"string"}
+        self._keeps_rest = OVERFLOW in properties
+        self._rest_is_text = signature(properties.get(OVERFLOW, {}))[0] == {"string"}
         marked = {name: self._own.get(name, schema) for name, schema in properties.items()}
-        received = {name: schema for name, schema in properties.items() if not marked[name].get(ADDED)}
+        received = {name: schema for name, schema in properties.items() if not marked[name].get(GENERATED)}
         # Where nothing takes the rest, a value of another type stays in its column.
-        kept = properties if self._own and REST not in self._own else needed
+        kept = properties if self._own and OVERFLOW not in self._own else needed
         self._fits = {name: self._fit(name, schema, name in kept) for name, schema in received.items()}
         self._kinds = {name: KINDS[check] for name, check in self._fits.items() if check in KINDS}
         self._added = {
             name: self._fit(name, schema, name in kept)
             for name, schema in properties.items()
-            if name not in received and name != REST and not self._is_as_declared(name, schema)
+            if name not in received and name != OVERFLOW and not self._is_as_declared(name, schema)
         }
         self._dropped = frozenset(known) - frozenset(properties)
         self._parents = frozenset(
             name[:dot] for name in {*received, *self._dropped} for dot, sign in enumerate(name) if sign == "."
         ) - frozenset(received)
 
-    def _fit(self, name: str, schema: Mapping[str, Any], is_kept: bool) -> Fit:
+    def _fit(self, name: str, schema: Mapping[str, Any], is_kept: bool) -> Coercion:
         own = self._own.get(name, schema)
-        check = fit(own, self._lists_as_text)
+        check = coercion_of(own, self._lists_as_text)
         if not self._is_as_declared(name, schema):
-            check = fit_of_both(check, fit(schema, self._lists_as_text), is_kept)
+            check = fit_of_both(check, coercion_of(schema, self._lists_as_text), is_kept)
         else:
             schema = own
         first, dot, _ = name.partition(".")
@@ -126,17 +126,17 @@ class Columns:
                 rest[name] = left
         if added:
             for name, value in added.items():
-                if name == REST:
+                if name == OVERFLOW:
                     rest |= value
                 elif name in self._added and value is not None:
                     fitted = self._added[name](value)
-                    record[name] = None if fitted is UNFIT else fitted
-                    if fitted is UNFIT:
+                    record[name] = None if fitted is MISMATCH else fitted
+                    if fitted is MISMATCH:
                         rest.setdefault(name, value)
                 elif name in self.names:
                     record[name] = value
         if rest and self._keeps_rest:
-            record[REST] = json_text.dumps(rest).decode() if self._rest_is_text else rest
+            record[OVERFLOW] = json_text.dumps(rest).decode() if self._rest_is_text else rest
         return record
 
     def _place(self, name: str, value: Any, row: Mapping[str, Any], record: Row) -> Any:
@@ -147,7 +147,7 @@ class Columns:
         check = self._fits.get(name)
         if check is not None:
             fitted = None if value is None else check(value)
-            if fitted is UNFIT:
+            if fitted is MISMATCH:
                 record[name] = None
                 return value
             record[name] = fitted

@@ -28,14 +28,14 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api.body_scan import UnusableBodyError
-from source_iterable.api.errors import Stopped, failure
+from source_iterable.api.errors import StreamFailure, failure
 from source_iterable.api.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
 from source_iterable.records.batches import batches
-from source_iterable.records.columns import KNOWN, REST, Columns, fits
+from source_iterable.records.columns import OFFERED_COLUMNS, OVERFLOW, Columns, fits
 from source_iterable.records.json_lines import MalformedLineError, Row, parse
 from source_iterable.streams.disk import DiskUser, Room
 from source_iterable.streams.schema import Column, json_schema
@@ -67,7 +67,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         records_key: The key of the answer that holds the rows.
         columns: The columns that Iterable documents, and those that the connector adds; the classes of the catalog are
             those that declare some.
-        rejects: The statuses that are about one thing that was asked for, told as `Rejected`.
+        rejects: The statuses that are about one thing that was asked for, told as `RequestRejected`.
         lists_as_text: Whether a list that arrives in a column of text is delivered there, as JSON text.
         sync: What the streams of the run share.
         configured: What the user selected; None outside a read.
@@ -82,7 +82,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
     lists_as_text: ClassVar[bool] = False
     # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
     is_resumable = False
-    stopped: Stopped | None = None
+    stopped: StreamFailure | None = None
     complete = False
 
     def __init__(
@@ -237,7 +237,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         """Remark what only the whole read shows; called before its summary."""
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
-        self.stopped = Stopped(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
+        self.stopped = StreamFailure(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
         error.message = f"{error.message} Another try goes on from {resumption}."
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
@@ -305,7 +305,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         chosen: dict[str, Any] = {
             name: column if isinstance(column, Mapping) else {} for name, column in selected.items()
         }
-        known = chosen.get(REST, {}).get(KNOWN)
+        known = chosen.get(OVERFLOW, {}).get(OFFERED_COLUMNS)
         known = [name for name in known if isinstance(name, str)] if isinstance(known, list) else []
         needed = [name for name in (*self.key_names, *self._wrapped_cursor_field()) if name in own]
         chosen = {name: own[name] for name in needed} | chosen
@@ -392,7 +392,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         )
 
 
-class AheadStream(IterableStream, ABC):
+class PrefetchedStream(IterableStream, ABC):
     """A stream whose bodies are downloaded ahead of their emission, by the prefetcher of the sync if it has one."""
 
     def _room(self) -> Room | None:

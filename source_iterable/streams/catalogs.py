@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import requests
 
-from source_iterable.api.errors import Rejected
+from source_iterable.api.errors import RequestRejected
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import Slice
 from source_iterable.streams.chunks import ChunkedListing, Derived, Position
@@ -107,6 +107,6 @@ class CatalogItems(ChunkedListing, CatalogListing):
         try:
             for row in self.list_all(tally, {"catalog": catalog}):
                 yield {**row, "catalogName": row.get("catalogName") or catalog}, {}
-        except Rejected:
+        except RequestRejected:
             self.logger.info("%s: a catalog vanished while the table was read", self.name)
         listings[catalog] = tally.result()

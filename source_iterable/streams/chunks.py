@@ -19,7 +19,7 @@ from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable.api.body import Spool
-from source_iterable.api.errors import disk_error
+from source_iterable.api.errors import disk_full_error
 from source_iterable.api.sorted_body import SortedSpool
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
@@ -168,7 +168,7 @@ class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
             with closing(self.patiently(keep)) as spool:
                 yield from spool
         except OSError as error:
-            raise disk_error(self.name, error) from error
+            raise disk_full_error(self.name, error) from error
 
     def _position(self, row: Row) -> Position:
         return self.position(row) if self.run is None else self.key_position(row)
@@ -195,7 +195,7 @@ class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
             with closing(Spool.keep(self._lines(chunk), self.reserve)) as spool:
                 yield from map(undump, islice(spool.lines(), chunk.whole))
         except OSError as error:
-            raise disk_error(self.name, error) from error
+            raise disk_full_error(self.name, error) from error
 
     def _lines(self, chunk: Chunk) -> Iterator[bytes]:
         most = min(CHUNK_BYTES, self.config.spool_bytes // CHUNK_SHARE)

@@ -11,7 +11,7 @@ from typing import Any
 from airbyte_cdk.models import ConfiguredAirbyteStream
 
 from source_iterable.api.error_response import endpoint_of
-from source_iterable.api.errors import Rejected
+from source_iterable.api.errors import RequestRejected
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.prefetch.in_order import in_order
 from source_iterable.records.json_lines import Row
@@ -57,7 +57,7 @@ class DetailedListing(ChunkedListing, ABC):
         with nullcontext() if endpoint in self._answered else self._one_by_one:
             try:
                 response = self.api.get(path, params, attempts, self.name)
-            except Rejected:
+            except RequestRejected:
                 self._answered.add(endpoint)
                 raise
             self._answered.add(endpoint)

@@ -9,7 +9,7 @@ from airbyte_cdk.models import FailureType
 
 from source_iterable.api.body import LARGEST_ANSWER, Spool
 from source_iterable.api.errors import failure
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 
 
 class Room(Protocol):
@@ -51,7 +51,7 @@ class DiskUser:
             return
         try:
             self.room.reserve_for_reader(size)
-        except TooMuchError as error:
+        except TooLargeError as error:
             raise failure(
                 self.name,
                 "what has to wait on disk is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",

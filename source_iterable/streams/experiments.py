@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import requests
 
-from source_iterable.api.errors import Rejected
+from source_iterable.api.errors import RequestRejected
 from source_iterable.prefetch.activity import Batch
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import Slice
@@ -80,7 +80,7 @@ class Experiments(DetailedListing):
         attempts = self.attempts("an experiment", rejects={400, 404})
         try:
             whole = self.get(f"experiments/{row['id']}", {}, attempts)
-        except Rejected as rejected:
+        except RequestRejected as rejected:
             self.progress.remark(
                 f"experiment {row['id']}: only what the listing tells, Iterable answers {rejected.answer}"
             )

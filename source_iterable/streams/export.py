@@ -22,14 +22,14 @@ from source_iterable import timestamps
 from source_iterable.api.body import Spool
 from source_iterable.api.client import EXPORT_PATH
 from source_iterable.api.errors import failure
-from source_iterable.api.export_jobs import NoJobError, Wanted
+from source_iterable.api.export_jobs import ExportRequest, NoExportJobError
 from source_iterable.config import JOBS
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.records.json_lines import MalformedLineError, Row, check, parse
-from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, PrefetchedStream, Slice, Turn
 from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window
 
@@ -40,7 +40,7 @@ DOWNLOAD_SECONDS = 20 * 60.0
 MOST_SECONDS = 366 * 86400
 
 
-class ExportStream(StatefulStream, AheadStream, ABC):
+class ExportStream(StatefulStream, PrefetchedStream, ABC):
     """A table of `export/data.json`.
 
     Attributes:
@@ -195,7 +195,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         """
         try:
             return self._readable(self._directly(window, tries, reserve), window)
-        except TooMuchError as error:
+        except TooLargeError as error:
             if window.is_least:  # larger than all the room on disk
                 raise failure(
                     self.name,
@@ -217,8 +217,8 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         """
         try:
             spool = self._from_job(window, reserve)
-        except (NoJobError, TooMuchError) as error:
-            if isinstance(error, TooMuchError) and not window.is_least:
+        except (NoExportJobError, TooLargeError) as error:
+            if isinstance(error, TooLargeError) and not window.is_least:
                 raise
             if not self._only_jobs:
                 raise plans.JobsUnavailableError(str(error)) from error
@@ -238,15 +238,15 @@ class ExportStream(StatefulStream, AheadStream, ABC):
     def _from_job(self, window: Window, reserve: Reserve) -> Spool:
         jobs = self.sync.jobs
         if jobs is None:
-            raise NoJobError("there are no export jobs")
-        wanted = Wanted(self.name, self.data_type, window, self.attempts)
+            raise NoExportJobError("there are no export jobs")
+        wanted = ExportRequest(self.name, self.data_type, window, self.attempts)
         spool = jobs.export(wanted, reserve)
         if spool.malformed is None:
             return spool
         spool.close()  # its file holds such a line, but another export may show it as it should be
         reserve(-spool.size)
         if not self._only_jobs:
-            raise NoJobError("a line of a file is not JSON")
+            raise NoExportJobError("a line of a file is not JSON")
         return jobs.export(wanted, reserve)
 
     def _readable(self, spool: Spool, window: Window) -> Spool:
@@ -264,7 +264,7 @@ class ExportStream(StatefulStream, AheadStream, ABC):
         attempts = self.attempts(
             f"the export of {window}",
             tries=tries,
-            give_up=None if window.is_least else TooMuchError,
+            on_exhausted=None if window.is_least else TooLargeError,
             receive=lambda response: Spool.receive(response, check=check, grow=_in_time(reserve, window)),
         )
         spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
@@ -331,7 +331,7 @@ def _in_time(reserve: Reserve, window: Window) -> Reserve:
 
     def in_time(size: int) -> None:
         if time.monotonic() > ends and not window.is_least:
-            raise TooMuchError(f"it was not complete after {DOWNLOAD_SECONDS / 60:.0f} minutes")
+            raise TooLargeError(f"it was not complete after {DOWNLOAD_SECONDS / 60:.0f} minutes")
         reserve(size)
 
     return in_time

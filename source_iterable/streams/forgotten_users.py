@@ -10,7 +10,7 @@ import requests
 from airbyte_cdk.models import SyncMode
 
 from source_iterable.api.body import Spool
-from source_iterable.api.errors import Rejected, permission_error
+from source_iterable.api.errors import RequestRejected, permission_error
 from source_iterable.records.json_arrays import UnexpectedJsonError, array_in
 from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams.base import IterableStream, Slice
@@ -43,7 +43,7 @@ class ForgottenUsers(IterableStream):
 
     def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
         """The hashes of addresses, then those of user ids, each once."""
-        refused: list[Rejected] = []
+        refused: list[RequestRejected] = []
         for path, key, identifier in self.SOURCES:
             attempts = self.attempts(
                 f"the listing of forgotten users by {identifier}",
@@ -52,7 +52,7 @@ class ForgottenUsers(IterableStream):
             )
             try:
                 spool = cast("Spool", self.api.get(path, {}, attempts, self.name).raw)
-            except Rejected as rejected:
+            except RequestRejected as rejected:
                 refused.append(rejected)
                 continue
             with closing(spool):

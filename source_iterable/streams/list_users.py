@@ -15,15 +15,15 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api.body import Spool
 from source_iterable.api.client import LIST_USERS_PATH
-from source_iterable.api.errors import Rejected, failure
+from source_iterable.api.errors import RequestRejected, failure
 from source_iterable.api.patience import NO_PATIENCE, SHORT_PATIENCE
-from source_iterable.exceptions import DiskError, TooMuchError
+from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError, spans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, PrefetchedStream, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream, Run
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
 from source_iterable.streams.schema import ColumnSet, generated, integer, text
@@ -31,11 +31,11 @@ from source_iterable.streams.schema import ColumnSet, generated, integer, text
 MOST_IN_A_SPAN = 1_000_000  # more lists than any project has: the state is not of this stream
 PATIENCE = Patience()
 # How often a request for a list meets a failure of the transport before the list is put off.
-TRIES = 2
+MAX_ATTEMPTS = 2
 REJECTIONS = frozenset({400, 404, 500})
 
 
-class ListUsers(ResumedStream[set[int]], AheadStream):
+class ListUsers(ResumedStream[set[int]], PrefetchedStream):
     """One member of one list.
 
     The state of a full refresh that was cut short is `{"complete": ids of the lists that were delivered, ...}`.
@@ -206,8 +206,8 @@ class ListUsers(ResumedStream[set[int]], AheadStream):
         attempts = self.attempts(
             f"list {list_id}",
             patience=SHORT_PATIENCE,
-            tries=TRIES if is_first else 1,
-            give_up=_unavailable,
+            tries=MAX_ATTEMPTS if is_first else 1,
+            on_exhausted=_unavailable,
             is_down=None,  # what that means is found out by looking at other lists
             rejects=REJECTIONS,
             receive=lambda response: Spool.receive(response, grow=reserve),
@@ -229,7 +229,7 @@ class ListUsers(ResumedStream[set[int]], AheadStream):
         attempts = self.attempts(
             f"list {list_id}",
             patience=NO_PATIENCE,
-            give_up=_unavailable,
+            on_exhausted=_unavailable,
             is_down=None,
             rejects=dict.fromkeys(REJECTIONS, 1),
             receive=unread,
@@ -239,10 +239,10 @@ class ListUsers(ResumedStream[set[int]], AheadStream):
     def _request(self, list_id: int, attempts: Any) -> Spool:
         try:
             response = self.api.get(self.endpoint, {"listId": list_id, **self._params}, attempts, self.name)
-        except Rejected as rejected:
+        except RequestRejected as rejected:
             answer = str(rejected.answer)
             raise UnavailableError(Trouble(f"Iterable answers {answer}", answer, is_rejection=True)) from rejected
-        except TooMuchError as error:
+        except TooLargeError as error:
             larger = failure(
                 self.name,
                 f"list {list_id} is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
@@ -258,7 +258,7 @@ class ListUsers(ResumedStream[set[int]], AheadStream):
 
     def _unavailable(self, error: AirbyteTracedException, subject: str) -> Exception:
         """The failure of one list in place of ``error``; ``error`` itself where it is about all of them."""
-        if isinstance(error, DiskError) or error.failure_type is FailureType.config_error:
+        if isinstance(error, DiskFullError) or error.failure_type is FailureType.config_error:
             return error
         sentence, _, _ = str(error.message).removeprefix(f"{self.name}: ").removeprefix(subject).partition(". ")
         reason = sentence.rpartition("; the last time ")[2]

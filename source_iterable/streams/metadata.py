@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from airbyte_cdk.models import SyncMode
 
-from source_iterable.api.errors import Rejected
+from source_iterable.api.errors import RequestRejected
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.columns.common import DATA_FIELDS
@@ -39,7 +39,7 @@ class Metadata(IterableStream):
             for key in self._names(path, "key"):
                 try:
                     value = self._get(f"{path}/{quote(key, safe='')}", rejects={404})
-                except Rejected:
+                except RequestRejected:
                     self.logger.info("%s: a key vanished while the table was read", self.name)
                     continue
                 if str(value.get("key")) != key:

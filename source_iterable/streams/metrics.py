@@ -14,15 +14,15 @@ from airbyte_cdk.sources.streams.core import StreamData
 from source_iterable.api.body import Spool
 from source_iterable.api.body_scan import UnusableBodyError
 from source_iterable.api.client import METRICS_PATH
-from source_iterable.api.csv import header, table
+from source_iterable.api.csv import header, stream
 from source_iterable.api.errors import failure
-from source_iterable.exceptions import TooMuchError
+from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import HEARTBEAT, AheadStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, PrefetchedStream, Slice, Turn
 from source_iterable.streams.campaigns import Campaigns
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
@@ -64,7 +64,7 @@ def batches(ids: Iterable[int], length: int, parameter: str = "campaignId") -> I
         yield batch
 
 
-class MetricsStream(AheadStream, ABC):
+class MetricsStream(PrefetchedStream, ABC):
     """Figures in CSV, asked for in batches of ids.
 
     Attributes:
@@ -77,7 +77,7 @@ class MetricsStream(AheadStream, ABC):
     id_parameter: ClassVar[str] = "campaignId"
     of_what: ClassVar[str] = "campaigns"
     may_be_blank: ClassVar[bool] = False
-    ADDED: ClassVar[Collection[str]] = ()
+    GENERATED: ClassVar[Collection[str]] = ()
 
     def bounds(self, batch: Batch) -> Mapping[str, str]:
         """The days that ``batch`` asks for: without any, some readings of the API give a month."""
@@ -102,7 +102,7 @@ class MetricsStream(AheadStream, ABC):
         params = {**self.bounds(batch), self.id_parameter: list(batch.ids)}
         try:
             spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
-        except TooMuchError as error:
+        except TooLargeError as error:
             raise failure(
                 self.name,
                 "an answer is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
@@ -186,10 +186,10 @@ class MetricsStream(AheadStream, ABC):
         Raises:
             AirbyteTracedException: A system_error if ``text`` is not such an answer.
         """
-        key = [name for name in self.key_names if name not in self.ADDED]
+        key = [name for name in self.key_names if name not in self.GENERATED]
         if not set(key) <= set(header(text)) and (text.strip() or not self.may_be_blank):
             raise self.unexpected(f"no header with {' and '.join(key)}")
-        for row in table(text, self.columns):
+        for row in stream(text, self.columns):
             if any(not isinstance(row.get(name), int) for name in key):
                 raise self.unexpected(f"a row without {' and '.join(key)}")
             yield row
@@ -199,7 +199,7 @@ class MetricsStream(AheadStream, ABC):
         return True
 
     def added(self, batch: Batch) -> Row:
-        """The columns that the connector adds to the rows of ``batch``, called as `ADDED` lists them."""
+        """The columns that the connector adds to the rows of ``batch``, called as `GENERATED` lists them."""
         return {}
 
 

@@ -21,7 +21,7 @@ from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
 from source_iterable.streams.paged import moment
 from source_iterable.streams.schema import day, generated
-from source_iterable.streams.state import BeginsAnew
+from source_iterable.streams.state import NonResumableFullRefresh
 
 # How long the metrics of a day may still change: conversions come late.
 REVISED = timedelta(days=15)
@@ -29,7 +29,7 @@ REVISED = timedelta(days=15)
 NOTHING = frozenset({"", "-", "n/a", "na", "nan", "null", "none"})
 
 
-class CampaignMetricsDaily(BeginsAnew, MetricsStream):
+class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
     """The figures of one campaign for one day.
 
     A day on which it has none has no record. A day is read again until it is fifteen days old. In plain append, only
@@ -40,7 +40,7 @@ class CampaignMetricsDaily(BeginsAnew, MetricsStream):
     cursor_field = "date"
     primary_key = ["id", "date"]  # noqa: RUF012 - the CDK's property is replaced
     columns = {"date": generated(day("The day, in UTC."))} | CAMPAIGN_METRICS | DATA_FIELDS
-    ADDED = ("date",)
+    GENERATED = ("date",)
 
     @property
     def state_keys(self) -> Sequence[str]:

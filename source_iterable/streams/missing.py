@@ -13,7 +13,7 @@ from source_iterable.streams.base import IterableStream
 from source_iterable.sync import Sync
 
 
-class Missing(IterableStream):
+class UnknownStream(IterableStream):
     """What stands for it in a read, so that its failure is told as others are."""
 
     endpoint = ""

@@ -21,10 +21,10 @@ from airbyte_cdk.sources.streams.core import StreamData
 from source_iterable import timestamps
 from source_iterable.api.body import Spool
 from source_iterable.api.client import origin
-from source_iterable.api.errors import disk_error, failure
+from source_iterable.api.errors import disk_full_error, failure
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import IterableStream, Slice
-from source_iterable.streams.state import BeginsAnew
+from source_iterable.streams.state import NonResumableFullRefresh
 from source_iterable.streams.totals import Listed, Tally, named, total_of
 from source_iterable.sync import Sync
 
@@ -180,7 +180,7 @@ class PagedListing(IterableStream):
             with closing(self.patiently(self._spooled)) as listing:
                 yield from self._records(listing)
         except OSError as error:
-            raise disk_error(self.name, error) from error
+            raise disk_full_error(self.name, error) from error
 
     def _records(self, listing: Spool) -> Iterator[Row]:
         for line in listing.lines():
@@ -287,7 +287,7 @@ class PagedListing(IterableStream):
         return str(self.primary_key)
 
 
-class ChangingListing(BeginsAnew, PagedListing):
+class ChangingListing(NonResumableFullRefresh, PagedListing):
     """A listing whose rows tell when they changed, of which an incremental sync emits what did.
 
     Its state is `{"updatedAt": when the last listing began}`.

@@ -10,17 +10,17 @@ from source_iterable.streams.base import IterableStream
 FIELDS_PATH = "users/getFields"
 
 
-def profile_fields(table: IterableStream) -> Mapping[str, str]:
-    """The project's profile fields and their types, asked for on behalf of ``table``.
+def profile_fields(stream: IterableStream) -> Mapping[str, str]:
+    """The project's profile fields and their types, asked for on behalf of ``stream``.
 
     Raises:
         AirbyteTracedException: As `RetryPolicy` tells; a config_error where the key may not ask.
         MissingEndpointError: If the data center does not tell them to anybody.
     """
-    response = table.api.get(FIELDS_PATH, {}, table.attempts("the list of profile fields"), table.name)
-    fields = table.read_object(response).get("fields")
+    response = stream.api.get(FIELDS_PATH, {}, stream.attempts("the list of profile fields"), stream.name)
+    fields = stream.read_object(response).get("fields")
     if not isinstance(fields, dict):
-        raise table.unexpected("no object under 'fields'")
+        raise stream.unexpected("no object under 'fields'")
     return {name: as_text(kind) for name, kind in fields.items()}
 
 

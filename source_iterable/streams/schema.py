@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from source_iterable.records.coercion import OBJECT_TEXT
-from source_iterable.records.columns import ADDED, JSON_TEXT, KNOWN, REST
+from source_iterable.records.columns import GENERATED, JSON_TEXT, OFFERED_COLUMNS, OVERFLOW
 
 Column = Mapping[str, Any]
 
@@ -71,7 +71,7 @@ def text_or_json(description: str) -> Column:
 
 def generated(column: Column) -> Column:
     """A column that the connector adds; what Iterable sends under its name goes into `dataFields`."""
-    return {**column, ADDED: True}
+    return {**column, GENERATED: True}
 
 
 class ColumnSet(Mapping[str, Column]):
@@ -110,9 +110,9 @@ def json_schema(description: str, columns: Mapping[str, Column]) -> dict[str, An
     `dataFields` comes last and names all columns on offer, by which a read knows those that were deselected.
     """
     declared: dict[str, Column] = {name: _published(column) for name, column in columns.items()}
-    if REST in declared:
-        rest = declared.pop(REST)
-        declared[REST] = {**rest, KNOWN: [*declared, REST]}
+    if OVERFLOW in declared:
+        rest = declared.pop(OVERFLOW)
+        declared[OVERFLOW] = {**rest, OFFERED_COLUMNS: [*declared, OVERFLOW]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",

@@ -82,7 +82,7 @@ class StatefulStream(IterableStream, ABC):
         )
 
 
-class BeginsAnew(StatefulStream, ABC):
+class NonResumableFullRefresh(StatefulStream, ABC):
     """A table with a cursor whose full refresh, tried again, begins anew."""
 
     @property

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import product
 from typing import ClassVar
 
-from source_iterable.api.errors import MissingEndpointError, Rejected
+from source_iterable.api.errors import MissingEndpointError, RequestRejected
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
 from source_iterable.streams.columns.template_content import TEMPLATE_CONTENT
@@ -121,7 +121,7 @@ class TemplateContent(DetailedListing, Templates):
                 once=True,
             )
             return
-        except Rejected as rejected:
+        except RequestRejected as rejected:
             if medium is not None:
                 self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")
             return

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 import requests
 
-from source_iterable.records.columns import KNOWN, REST, Columns
+from source_iterable.records.columns import OFFERED_COLUMNS, OVERFLOW, Columns
 from source_iterable.records.event_id import event_id
 from source_iterable.streams import STREAMS
 
@@ -75,22 +75,22 @@ def copy(response: requests.Response, table: str, make: Make) -> None:
 def fitted(schema: dict[str, Any], table: str) -> Columns:
     """The columns of ``table`` as the catalog has them, and as the connector makes them."""
     own, selected = STREAMS[table].columns, schema["properties"]
-    known = selected.get(REST, {}).get(KNOWN, ())
+    known = selected.get(OVERFLOW, {}).get(OFFERED_COLUMNS, ())
     return Columns(selected, known, own, lists_as_text=table == "users")
 
 
 def export(
-    session: requests.Session, table: str, fit: Columns, start: datetime, end: datetime, window: timedelta
+    session: requests.Session, table: str, coercion_of: Columns, start: datetime, end: datetime, window: timedelta
 ) -> None:
     """Copy an export table, window by window."""
     data_type = DATA_TYPES[table]
 
     def event(line: bytes) -> dict[str, Any]:
         row = orjson.loads(line)
-        return fit.record(row, {"event_id": event_id(data_type, row)})
+        return coercion_of.record(row, {"event_id": event_id(data_type, row)})
 
     def profile(line: bytes) -> dict[str, Any]:
-        return fit.record(orjson.loads(line))
+        return coercion_of.record(orjson.loads(line))
 
     while start < end:
         until = min(start + window, end)
@@ -102,14 +102,14 @@ def export(
         start = until
 
 
-def list_users(session: requests.Session, fit: Columns) -> None:
+def list_users(session: requests.Session, coercion_of: Columns) -> None:
     """Copy the members of all lists."""
     for entry in session.get(f"{URL}lists").json()["lists"]:
         list_id = entry["id"]
 
         def member(line: bytes, list_id: int = list_id) -> dict[str, Any]:
             text = line.decode()
-            return fit.record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
+            return coercion_of.record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
 
         with session.get(f"{URL}lists/getUsers", params={"listId": list_id}, stream=True) as response:
             response.raise_for_status()
@@ -131,11 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         session.headers.update({"Api-Key": config["api_key"], "Accept-Encoding": "gzip"})
         for configured in json.loads(options.catalog.read_text("utf-8"))["streams"]:
             stream = configured["stream"]
-            fit = fitted(stream["json_schema"], stream["name"])
+            coercion_of = fitted(stream["json_schema"], stream["name"])
             if stream["name"] == "list_users":
-                list_users(session, fit)
+                list_users(session, coercion_of)
             else:
-                export(session, stream["name"], fit, start, end, window)
+                export(session, stream["name"], coercion_of, start, end, window)
 
 
 if __name__ == "__main__":

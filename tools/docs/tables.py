@@ -18,7 +18,7 @@ import requests
 
 from source_iterable.api.client import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
 from source_iterable.config import Config
-from source_iterable.records.columns import ADDED
+from source_iterable.records.columns import GENERATED
 from source_iterable.streams import STREAMS
 from source_iterable.sync import Sync
 
@@ -105,7 +105,7 @@ def tables() -> list[Table]:
                 endpoint=table.endpoint,
                 data_type=getattr(table, "data_type", ""),
                 columns=stream.json_schema["properties"],
-                added=frozenset(name for name, column in table.columns.items() if column.get(ADDED)),
+                added=frozenset(name for name, column in table.columns.items() if column.get(GENERATED)),
             )
         )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 
-from source_iterable.records.columns import REST
+from source_iterable.records.columns import OVERFLOW
 from source_iterable.records.event_id import event_id, line_id
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.export import ExportStream
@@ -31,5 +31,5 @@ class EventStream(ExportStream, ABC):
         return {
             EVENT_ID: line_id(self.data_type, line),
             self.cursor_field: None,
-            REST: {"unparsed": line.decode("utf-8", "replace")},
+            OVERFLOW: {"unparsed": line.decode("utf-8", "replace")},
         }
