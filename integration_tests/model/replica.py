@@ -279,7 +279,8 @@ class Replica:
             if not self._is_wanted(table, row, reached, settled, complete=complete):
                 continue
             if there is not arrived and self.mode == "full refresh":
-                wanted[row.key] = 1
+                if complete or row.text in lasting:  # one that changes meanwhile moves to a window that comes later
+                    wanted[row.key] = 1
             elif row.text in lasting and row.text not in self._excused[table]:
                 wanted[row.text] = 1 if self.mode == "append + deduped" else lasting[row.text]
         if table in DAILY:
