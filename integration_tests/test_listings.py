@@ -748,10 +748,10 @@ def test_given_the_other_kind_refused_when_synced_then_this_kind_comes(
     output = sync(sandbox, "forgotten_users")
 
     assert {record["identifier"] for record in output.records("forgotten_users")} == {"email"}
-    assert waits == []
+    assert waits == pytest.approx([5, 15, 40, 60] if status == 403 else [], abs=0.01), "a 403 may pass"
 
 
-def test_given_a_key_that_may_see_none_when_synced_then_the_key_is_blamed(sandbox: Sandbox) -> None:
+def test_given_a_key_that_may_see_none_when_synced_then_the_key_is_blamed(sandbox: Sandbox, waits: list[float]) -> None:
     sandbox.faults.add(Fault(kind="status", status=403, endpoint="users/forgotten*", **EVER))
 
     output = sync_tables(sandbox, "forgotten_users")

@@ -113,6 +113,24 @@ def test_given_a_key_that_is_refused_for_a_moment_when_synced_then_nothing_is_mi
         assert_exact(output.records(stream), truth(sandbox, stream), stream)
 
 
+@pytest.mark.parametrize("endpoint", ["users/forgotten", "users/forgottenUserIds", "users/forgotten*"])
+def test_given_forgotten_users_that_are_refused_for_a_moment_when_synced_then_nothing_is_missing(
+    waits: list[float], monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    """A project also refuses the identifier that it does not use, so that this refusal must not pass for that one."""
+    with Sandbox(start=START, now=NOW, rate_scale=10_000, project_type="hybrid", size=Size.smallest()) as sandbox:
+        for name, value in environment(sandbox).items():
+            monkeypatch.setenv(name, value)
+        catalog = configured(catalog_here(sandbox), ["forgotten_users"])
+        healthy = read_here(sandbox, catalog)
+        sandbox.faults.add(Fault(kind="status", status=403, endpoint=endpoint, times=3))
+
+        output = read_here(sandbox, catalog)
+
+    assert not output.errors
+    assert_exact(output.records("forgotten_users"), healthy.records("forgotten_users"))
+
+
 def test_given_a_data_type_that_is_denied_when_synced_then_it_is_believed_after_two_minutes(
     sandbox: Sandbox, waits: list[float]
 ) -> None:

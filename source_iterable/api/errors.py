@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 
+import requests
 from airbyte_cdk.models import FailureType, StreamDescriptor
 from airbyte_cdk.utils import AirbyteTracedException
 
@@ -40,6 +41,16 @@ class MissingEndpointError(AirbyteTracedException):
     """The data center does not have the endpoint that a request names: no other request to it will be answered."""
 
 
+class DeniedError(AirbyteTracedException):
+    """The key may not request one endpoint, or the project does not answer there.
+
+    Attributes:
+        status: That of the answer, 401 or 403.
+    """
+
+    status = requests.codes.forbidden
+
+
 def failure(stream: str, sentence: str, detail: str, kind: FailureType) -> AirbyteTracedException:
     """An error of ``stream`` as the platform shows it: ``sentence`` to people, ``detail`` beside it."""
     return AirbyteTracedException(
@@ -61,9 +72,9 @@ def missing_endpoint_error(stream: str, endpoint: str, data_center: str) -> Miss
     )
 
 
-def permission_error(stream: str, answer: ErrorResponse) -> AirbyteTracedException:
+def permission_error(stream: str, answer: ErrorResponse) -> DeniedError:
     """The error for a 401 or 403 on the endpoint of ``stream``."""
-    return failure(
+    told = failure(
         stream,
         f"Iterable refused the API key for this table ({answer}). The key must be of the type Server-side, which "
         "may export and read list members, and must belong to this project, in the data center (region) that is set. "
@@ -71,6 +82,11 @@ def permission_error(stream: str, answer: ErrorResponse) -> AirbyteTracedExcepti
         answer.detail,
         FailureType.config_error,
     )
+    error = DeniedError(
+        told.internal_message, told.message, told.failure_type, stream_descriptor=StreamDescriptor(name=stream)
+    )
+    error.status = answer.status
+    return error
 
 
 def refused_key_error(stream: str, answer: str) -> AirbyteTracedException:

@@ -10,14 +10,14 @@ import requests
 from airbyte_cdk.models import SyncMode
 
 from source_iterable.api.body import Spool
-from source_iterable.api.errors import RequestRejected, permission_error
+from source_iterable.api.errors import DeniedError, RequestRejected
 from source_iterable.records.json_arrays import UnexpectedJsonError, array_in
 from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams.base import IterableStream, Slice
 from source_iterable.streams.repeats import KeySet
 from source_iterable.streams.schema import ColumnSet, text
 
-REFUSALS: Mapping[int, int] = {400: 1, 403: 1, 404: 1, 409: 1}
+REFUSALS: Mapping[int, int] = {400: 1, 404: 1, 409: 1}  # and 403, once it lasts
 MAX_BYTES = 16_000_000_000
 """Bytes of an answer, some 240 million hashes: what is larger is no list of people."""
 
@@ -43,7 +43,7 @@ class ForgottenUsers(IterableStream):
 
     def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
         """The hashes of addresses, then those of user ids, each once."""
-        refused: list[RequestRejected] = []
+        refused: list[Exception] = []
         for path, key, identifier in self.SOURCES:
             attempts = self.attempts(
                 f"the listing of forgotten users by {identifier}",
@@ -55,13 +55,18 @@ class ForgottenUsers(IterableStream):
             except RequestRejected as rejected:
                 refused.append(rejected)
                 continue
+            except DeniedError as denied:
+                if denied.status != requests.codes.forbidden:
+                    raise
+                refused.append(denied)
+                continue
             with closing(spool):
                 for one in self._distinct(spool, key):
                     yield {"identifier": identifier, "hash": one}
         if len(refused) == len(self.SOURCES):
-            if refused[0].answer.status == requests.codes.forbidden:
-                raise permission_error(self.name, refused[0].answer)
-            raise self.unexpected(f"{refused[0].answer} for forgotten addresses and user ids alike")
+            if isinstance(refused[0], DeniedError):
+                raise refused[0]
+            raise self.unexpected(f"{refused[0]} for forgotten addresses and user ids alike")
 
     def _distinct(self, spool: Spool, key: str) -> Iterator[str]:
         """The hashes under ``key``, each once.
