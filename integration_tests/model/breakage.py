@@ -12,7 +12,8 @@ from integration_tests.support.expected import ALL_EXPORTS
 
 EXPORT = "export/data.json"
 LISTS = "lists/getUsers"
-JOBS = ("export/start", "export/*/files", "storage/*")
+STORAGE = "storage/*"
+JOBS = ("export/start", "export/*/files", STORAGE)
 ENDPOINTS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(ALL_EXPORTS, (EXPORT,)),
     "campaign_labels": ("campaigns",),
@@ -86,6 +87,8 @@ OUTAGE_SECONDS = 480.0
 KEY_SECONDS = 100.0
 """The same for a key that is refused, which is believed after two minutes."""
 EVERYWHERE = "*"
+BY_KEY = "[!s]*"
+"""What needs the key, which the object storage does not (nor do the letters tell it from `snippets`)."""
 OF_A_LIST: tuple[dict[str, Any], ...] = (
     *({"kind": "status", "status": status} for status in (500, 404, 400, 503)),
     {"kind": "reset"},
@@ -99,7 +102,7 @@ NOT_DRAWN: Mapping[str, str] = {"long_line": "it is a row like any other that It
 MEANINGFUL: tuple[tuple[str, frozenset[int], str], ...] = (
     (EXPORT, frozenset({200}), "a page that passes for an export is no fault that anyone could tell"),
     (LISTS, frozenset({200}), "the same for a list"),
-    ("storage/*", frozenset({200}), "the same for a file of a job"),
+    (STORAGE, frozenset({200}), "the same for a file of a job"),
     ("experiments/metrics", frozenset({200}), "a blank answer means that there are no metrics"),
     ("metadata*", frozenset({404}), "a key that vanished while the stream was read"),
     ("catalogs/*/items", frozenset({404}), "a catalog that vanished"),
@@ -124,7 +127,7 @@ def fault(kind: Mapping[str, Any], endpoint: str, *, times: int | None, nth: int
         # Nothing at all under the name of a whole body may be true; it is believed when it comes twice.
         how["after_bytes"] = max(after, 1) if kind.get("clean") else after
     if kind["kind"] == "malformed":  # in a list any line is a member
-        how |= {"times": 1, "endpoint": endpoint if endpoint == "storage/*" else EXPORT}
+        how |= {"times": 1, "endpoint": endpoint if endpoint == STORAGE else EXPORT}
     if kind["kind"] == "next_page" and endpoint not in PAGED:
         how |= {"kind": "redirect", "status": 307}
     if kind["kind"] in {"empty_page", "total"} and endpoint not in COUNTED:
@@ -143,9 +146,12 @@ def fault(kind: Mapping[str, Any], endpoint: str, *, times: int | None, nth: int
 def outage(kind: Mapping[str, Any], endpoint: str, *, seconds: float, nth: int) -> Fault:
     """One of `OUTAGES` that a sync must bear, for so many seconds or as long as it must."""
     how: dict[str, Any] = dict(kind)
-    if is_meaningful(endpoint, kind.get("status")) and "body" not in kind:
+    is_expiry = endpoint == STORAGE and how.get("status") in {401, 403}
+    if (is_meaningful(endpoint, kind.get("status")) or is_expiry) and "body" not in kind:
         how["status"] = 503
     longest = KEY_SECONDS if how.get("status") in {401, 403} else OUTAGE_SECONDS
+    if endpoint == EVERYWHERE and longest == KEY_SECONDS:
+        endpoint = BY_KEY
     return Fault(endpoint=endpoint, times=None, nth=nth, lasting=min(seconds, longest), **how)
 
 

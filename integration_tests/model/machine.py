@@ -154,16 +154,14 @@ class Model(RuleBasedStateMachine):
 
     @rule(
         kind=st.sampled_from(breakage.OUTAGES),
-        place=st.integers(-3, 11),
+        place=st.integers(0, 11),
         seconds=st.sampled_from([240, 20, 90, 480]),
         nth=st.sampled_from([1, 2, 3, 5, 9]),
     )
     def an_outage(self, kind: dict[str, Any], place: int, seconds: float, nth: int) -> None:
-        """Something goes wrong for some minutes, at one endpoint or everywhere, from its call of that number on."""
-        endpoint = breakage.EVERYWHERE if place < 0 else self._endpoints[place % len(self._endpoints)]
+        """Something goes wrong at one endpoint for some minutes, from its call of that number on."""
+        endpoint = self._endpoints[place % len(self._endpoints)]
         self.sandbox.faults.add(breakage.outage(kind, endpoint, seconds=seconds, nth=nth))
-        if place < 0:  # Iterable's time may not be known, so that this machine's clock must be right
-            self.replica.skew = timedelta()
 
     @precondition(lambda self: breakage.LISTS in self._endpoints)
     @rule(kind=st.sampled_from(breakage.OF_A_LIST), number=st.integers(0, 3))
@@ -198,6 +196,19 @@ class Model(RuleBasedStateMachine):
         if breakage.are_borne([fault for fault in struck if fault.list_id is None], self._method):
             lists_fail = any(fault.list_id is not None for fault in faults)
             self._assert_complete({name: one for name, one in statuses.items() if name != MEMBERS or not lists_fail})
+
+    @precondition(lambda self: not self.sandbox.faults.all())
+    @rule(
+        at=st.integers(1, 60),
+        kind=st.sampled_from(breakage.OUTAGES),
+        seconds=st.sampled_from([30, 200, 480]),
+        nth=st.integers(1, 9),
+    )
+    def sync_with_an_outage_of_everything(self, at: int, kind: dict[str, Any], seconds: float, nth: int) -> None:
+        """In the middle of a sync, when the key was accepted and the time is known, nothing works for some minutes."""
+        outage = breakage.outage(kind, breakage.EVERYWHERE, seconds=seconds, nth=nth)
+        self._assert_complete(self.replica.sync(meanwhile=(at, lambda: self.sandbox.faults.add(outage))))
+        self._forget_faults()
 
     @precondition(lambda self: not self.sandbox.faults.all())
     @rule(at=st.integers(1, 60), seconds=st.sampled_from([30, 200, 480]))
