@@ -214,16 +214,15 @@ class Model(RuleBasedStateMachine):
     @rule(at=st.integers(1, 60), seconds=st.sampled_from([30, 200, 480]))
     def sync_while_nobody_listens(self, at: int, seconds: float) -> None:
         """For some minutes in the middle of a sync no connection is accepted, and those that there are break off."""
-        virtual = self.replica.virtual
+        refuse, accept = self.sandbox.refuse_connections, self.sandbox.accept_connections
 
-        def refuse() -> None:
-            self.sandbox.refuse_connections()
-            virtual.at(virtual.now() + seconds, self.sandbox.accept_connections)
+        def nobody_listens() -> None:
+            self.replica.virtual.meanwhile(seconds, refuse, accept)
 
         try:
-            statuses = self.replica.sync(meanwhile=(at, refuse))
+            statuses = self.replica.sync(meanwhile=(at, nobody_listens))
         finally:
-            self.sandbox.accept_connections()
+            accept()
         self._assert_complete(statuses)
         self.tally.faults["refused"] += 1
 

@@ -47,9 +47,11 @@ class VirtualTime:
         waited: float = getattr(self._of_thread, "waited", 0.0)
         return waited
 
-    def at(self, moment: float, action: Callable[[], object]) -> None:
-        """Do something as soon as it is so late."""
-        self._appointments.append((moment, action))
+    def meanwhile(self, seconds: float, begin: Callable[[], object], end: Callable[[], object]) -> None:
+        """Do something now, and something else in so many seconds."""
+        with self._lock:  # no time passes before it is done
+            begin()
+            self._appointments.append((self._now + seconds, end))
 
     def pass_to(self, moment: float) -> None:
         """Let time pass up to a moment, unless it is past."""
