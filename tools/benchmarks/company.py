@@ -102,7 +102,8 @@ class Simulation:
             mode, written = SyncMode.full_refresh, DestinationSyncMode.overwrite
             if SyncMode.incremental in offered.supported_sync_modes:
                 mode, written = SyncMode.incremental, DestinationSyncMode.append_dedup
-            configured.append(ConfiguredAirbyteStream(offered, mode, written))
+            # A platform counts its syncs, all attempts of one alike.
+            configured.append(ConfiguredAirbyteStream(offered, mode, written, generation_id=2, sync_id=2))
         return ConfiguredAirbyteCatalog(configured)
 
     def _attempt(self) -> Attempt:
