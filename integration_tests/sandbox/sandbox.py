@@ -1,6 +1,7 @@
 """A sandbox in this process: the server in a thread of its own, and all that a test does with it."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from datetime import datetime, timedelta
@@ -234,7 +235,8 @@ class _Served:
     def __init__(self, application: web.Application, port: int) -> None:
         """Serve it at ``port``; 0 is any that is free."""
         self._port = port
-        self._site: web.TCPSite | None = None
+        self._site: web.SockSite | None = None
+        self._socket: socket.socket | None = None
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -262,13 +264,17 @@ class _Served:
     async def listen(self) -> None:
         """Accept connections, unless it does."""
         if self._site is None:
-            self._site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+            self._socket = socket.create_server(("127.0.0.1", self._port))
+            self._site = web.SockSite(self._runner, self._socket)
             await self._site.start()
 
     async def close(self) -> None:
         """Accept no connection, and lose those that there are."""
         if self._site is not None and self._runner.server is not None:
             site, self._site = self._site, None
+            if self._socket is not None:
+                asyncio.get_running_loop().remove_reader(self._socket)
+            await asyncio.sleep(0.01)  # asyncio loses connections that it is about to accept when it ends listening
             await site.stop()
             for connection in self._runner.server.connections:
                 connection.force_close()
