@@ -16,7 +16,7 @@ ANSWERS = [
     ("campaign_metrics", "campaigns", '{"campaigns":[{"id":"seven"}]}', "a row without a usable 'id'"),
     ("campaign_metrics", "campaigns/metrics", "", "no header with id"),
     ("campaign_metrics", "campaigns/metrics", "id,opens\nseven,1\n", "a row without id"),
-    ("experiment_metrics", "experiments", '{"experiments":[{"id":"seven"}]}', "an experiment whose id is no number"),
+    ("experiment_metrics", "experiments", '{"experiments":[{"id":"seven"}]}', "a row without a usable 'id'"),
     ("list_users", "lists", '{"lists":[{"id":"seven"}]}', "a list whose id is no number"),
     ("user_fields", "users/getFields", '{"fields":[]}', "no object under 'fields'"),
     ("forgotten_users", "users/forgotten", '{"hashedEmails":7}', "no list under 'hashedEmails'"),

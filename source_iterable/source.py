@@ -160,8 +160,8 @@ class SourceIterable(AbstractSource):
         )
         sync = Sync(parsed, api, SavedStates(state), prefetcher, jobs, in_batches=self._in_batches)
         selected = [_stream(sync, configured) for configured in catalog.streams]
-        selected.sort(key=lambda stream: stream.turn(is_first_sync=not _state_of(stream)))
-        for stream in selected:
+        in_turn = sorted(selected, key=lambda stream: stream.turn(is_first_sync=not _state_of(stream)))
+        for stream in in_turn:
             if isinstance(stream, PrefetchedStream):
                 prefetcher.add(_plan(stream))
         if any(isinstance(stream, Users) for stream in selected):
@@ -169,11 +169,11 @@ class SourceIterable(AbstractSource):
                 "users: profiles last updated before %s are not read.",
                 timestamps.formatted(parsed.start_date),
             )
-        in_turn = ConfiguredAirbyteCatalog(streams=[stream.configured for stream in selected if stream.configured])
+        ordered = ConfiguredAirbyteCatalog(streams=[stream.configured for stream in in_turn if stream.configured])
         try:
             prefetcher.start()
             # The CDK's loop over streams makes them by their names alone; these are made already.
-            yield from AbstractSource.read(SourceIterable(made=selected), logger, config, in_turn, state)
+            yield from AbstractSource.read(SourceIterable(made=in_turn), logger, config, ordered, state)
         except AirbyteTracedException as error:
             raise summary_of(selected) or error from None
         finally:

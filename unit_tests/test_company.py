@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def simulated(*options: str) -> list[dict[str, Any]]:
     """The attempts of a sync."""
-    command = [sys.executable, "-m", "benchmarks.company", "--scale", "0.001", *options]
+    command = [sys.executable, "-m", "tools.benchmarks.company", "--scale", "0.001", *options]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     return [json.loads(line) for line in run.stdout.splitlines()]
 

@@ -37,10 +37,10 @@ def test_every_row_says_what_to_do_and_comes_once() -> None:
 def test_no_error_hides_its_sentence_from_this_test() -> None:
     """An error whose text is not written where it is raised cannot be compared: only these envelopes may do that."""
     assert sorted(sentences.untold_errors()) == [
-        "source_iterable/config.py:refusal",
         "source_iterable/api/errors.py:failure",
         "source_iterable/api/retry.py:_system_error",
         "source_iterable/api/retry.py:_transient_error",
+        "source_iterable/config.py:refusal",
         "source_iterable/streams/base.py:_stop",
     ]
 

@@ -51,7 +51,7 @@ def _joined(name: str) -> str:
     return name.replace("_per_", "_").replace("_", "")
 
 
-def stream(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
     """The rows of ``text``, CSV with a header, cells in the types of the columns that ``schemas`` declares.
 
     An empty cell is null, and in a column that is not declared nothing: which columns an answer has depends

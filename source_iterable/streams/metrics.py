@@ -14,7 +14,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from source_iterable.api.body import Spool
 from source_iterable.api.body_scan import UnusableBodyError
 from source_iterable.api.client import METRICS_PATH
-from source_iterable.api.csv import header, stream
+from source_iterable.api.csv import header, table
 from source_iterable.api.errors import failure
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
@@ -189,7 +189,7 @@ class MetricsStream(PrefetchedStream, ABC):
         key = [name for name in self.key_names if name not in self.GENERATED]
         if not set(key) <= set(header(text)) and (text.strip() or not self.may_be_blank):
             raise self.unexpected(f"no header with {' and '.join(key)}")
-        for row in stream(text, self.columns):
+        for row in table(text, self.columns):
             if any(not isinstance(row.get(name), int) for name in key):
                 raise self.unexpected(f"a row without {' and '.join(key)}")
             yield row

@@ -27,7 +27,7 @@ from tools.benchmarks import virtual_time
 from tools.benchmarks.canned import Iterable, Project
 from tools.benchmarks.virtual_time import WORLD, TimeUpError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HOUR, DAY = 3600.0, 86_400.0
 READ_BYTES_A_SECOND = 2_300_000.0  # that the connector turns into records, at 20 microseconds a row
 LISTED = ("lists", "list_users", "campaigns", "campaign_metrics", "campaign_metrics_daily", "templates",
