@@ -16,7 +16,7 @@ import pytest
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.sync import NOW, ROOT, START, configured, discover, environment, settings
 
-MOST = 150.0
+MOST = 160.0
 MOST_MORE = 10.0
 """Megabytes."""
 ROWS = 200_000

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -196,6 +197,12 @@ class People:
         anonymous, sharing = number % 11 == 7, number % 10 == 4
         user_id = None if number % 3 == 2 else f"u-{number - sharing}"
         return f"anonymous-{number}@placeholder.email" if anonymous else address, True, user_id
+
+
+@lru_cache(maxsize=16)
+def drawn(seed: int, project_type: str) -> People:
+    """The people that ``seed`` draws, which takes most of the time of making a project: nothing changes them."""
+    return People(seed, project_type)
 
 
 def profile(people: People, number: int, updated: int, version: int = 0) -> Row:

@@ -12,7 +12,7 @@ from integration_tests.sandbox.clock import Clock
 from integration_tests.sandbox.events import DATA_TYPES, Events
 from integration_tests.sandbox.kept import Kept
 from integration_tests.sandbox.options import Options, Size
-from integration_tests.sandbox.people import People, Row, fields, profile
+from integration_tests.sandbox.people import Row, drawn, fields, profile
 from integration_tests.sandbox.series import DAY, Span
 from integration_tests.sandbox.tables import Bulk, Stored, Table, encode
 
@@ -33,7 +33,7 @@ class Project:
         self.lock = RLock()
         self.version = 0
         self.fields = fields(options.project_type)
-        self.people = People(options.seed, options.project_type)
+        self.people = drawn(options.seed, options.project_type)
         begin, end = int(start.timestamp()), int(clock.seconds)
         if begin >= end:
             message = f"The project starts at {start}, which is not before now, {clock.now}."
