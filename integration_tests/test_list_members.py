@@ -142,7 +142,7 @@ def test_given_an_outage_without_end_when_synced_then_incomplete_with_all_missin
 ) -> None:
     sandbox = paced(size=Size(lists=20, users_per_list=3, events=0, users=9))
     catalog = configured(catalog_here(sandbox), ["list_users"])
-    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, from_second=MINUTE, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, nth=6, **FOR_EVER))
 
     output = read_here(sandbox, catalog)
 
