@@ -139,8 +139,9 @@ class ResumedStream(StatefulStream, ABC, Generic[Done]):
 
     @property
     def is_incremental(self) -> bool:
-        """Whether an incremental sync is read."""
-        return self.configured is not None and self.configured.sync_mode is SyncMode.incremental
+        """Whether an incremental sync is read; PyAirbyte configures one also for streams without a cursor."""
+        is_configured = self.configured is not None and self.configured.sync_mode is SyncMode.incremental
+        return is_configured and self.supports_incremental
 
     @property
     def is_resumed(self) -> bool:
