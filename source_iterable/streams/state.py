@@ -23,11 +23,8 @@ class StatefulStream(IterableStream, ABC):
         parent: IterableStream | None = None,
     ) -> None:
         super().__init__(sync, configured, parent)
-        self._trouble = sync.states.trouble(self.name, self.namespace, self.state_keys) if self._examines else ""
-
-    @property
-    def _examines(self) -> bool:
-        return self._reader is self and self.is_resumable
+        uses_a_state = parent is None and self.is_resumable
+        self._trouble = sync.states.trouble(self.name, self.namespace, self.state_keys) if uses_a_state else ""
 
     @property
     def state(self) -> MutableMapping[str, Any]:
