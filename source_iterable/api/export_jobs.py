@@ -114,9 +114,9 @@ class ExportJobs:
         """The rows of a window; called on threads of the look-ahead.
 
         Raises:
-            NoJobError: If there is no job to be had.
-            TooMuchError: If the window is too much for one job.
-            DiskError: If the disk is full.
+            NoExportJobError: If there is no job to be had.
+            TooLargeError: If the window is too much for one job.
+            DiskFullError: If the disk is full.
         """
         self._require_jobs(wanted.stream)
         if not self._slots.acquire(blocking=self._forced):

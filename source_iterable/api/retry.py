@@ -147,8 +147,8 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         Raises:
             AirbyteTracedException: If there is nothing more to try.
             MissingEndpointError: If Iterable does not have the endpoint.
-            TooMuchError: If less should be asked for.
-            Rejected: If the answer is about the thing asked for (only where ``rejects``).
+            TooLargeError: If less should be asked for.
+            RequestRejected: If the answer is about the thing asked for (only where ``rejects``).
         """
         self._wait = None
         if self._on_answer is not None:

@@ -221,7 +221,7 @@ class ItemPlan(SlicePlan[Any]):
         return True
 
     def split(self, piece: Slice[Any]) -> None:
-        """An item cannot be requested in parts: `fetch` does not raise TooMuchError."""
+        """An item cannot be requested in parts: `fetch` does not raise TooLargeError."""
         raise NotImplementedError
 
     def expected_size(self, piece: Slice[Any]) -> int | None:

@@ -107,7 +107,7 @@ class SlicePlan(ABC, Generic[What]):
         """Request ``piece``; called on a thread of the prefetcher.
 
         Raises:
-            TooMuchError: If the server could not deliver it at once.
+            TooLargeError: If the server could not deliver it at once.
         """
 
     @abstractmethod
@@ -127,7 +127,7 @@ class SlicePlan(ABC, Generic[What]):
 
         Raises:
             JobsUnavailableError: If no job can.
-            TooMuchError: If it is too much for one job.
+            TooLargeError: If it is too much for one job.
         """
         raise JobsUnavailableError("there are no export jobs for this")
 
@@ -197,7 +197,7 @@ class ListPlan(SlicePlan[What | None]):
             self._sizes.append(piece.body.size)
 
     def split(self, piece: Slice[What | None]) -> None:
-        """What was listed cannot be requested in parts: its `fetch` does not raise TooMuchError."""
+        """What was listed cannot be requested in parts: its `fetch` does not raise TooLargeError."""
         raise NotImplementedError
 
     def expected_size(self, piece: Slice[What | None]) -> int | None:

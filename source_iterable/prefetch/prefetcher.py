@@ -164,7 +164,7 @@ class Prefetcher:
         A negative ``size`` gives bytes back. Called from any thread.
 
         Raises:
-            TooMuchError: If such readers alone would take more than the limit.
+            TooLargeError: If such readers alone would take more than the limit.
         """
         with self._changed:
             if size > 0:

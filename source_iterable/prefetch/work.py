@@ -137,7 +137,7 @@ class Work:
 
         Raises:
             NoRoomError: If bodies that are needed sooner fill the disk limit, or nobody wants this one any more.
-            TooMuchError: If the body alone is larger than the disk limit.
+            TooLargeError: If the body alone is larger than the disk limit.
         """
         attempt.used = max(0, attempt.used + size)
         if size < 0:
@@ -164,7 +164,7 @@ class Work:
         A negative ``size`` gives bytes back.
 
         Raises:
-            TooMuchError: If such readers alone would take more than the disk limit.
+            TooLargeError: If such readers alone would take more than the disk limit.
         """
         if size > 0 and self.kept + size > self._disk_limit:
             raise TooLargeError("it is larger than the disk limit")

@@ -22,7 +22,7 @@ class Room(Protocol):
         """Take so many bytes, or, negative, give them back.
 
         Raises:
-            TooMuchError: If the reader alone would take more than the limit.
+            TooLargeError: If the reader alone would take more than the limit.
         """
 
 

@@ -190,7 +190,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         """The rows of ``window``, whole, from a direct request; called on a thread of the prefetcher.
 
         Raises:
-            TooMuchError: If the server could not deliver it, met ``tries`` times.
+            TooLargeError: If the server could not deliver it, met ``tries`` times.
             AirbyteTracedException: If asking for less would not help.
         """
         try:
@@ -212,7 +212,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
 
         Raises:
             JobsUnavailableError: If no job can deliver it and it may be requested directly.
-            TooMuchError: If it is too much for one job.
+            TooLargeError: If it is too much for one job.
             AirbyteTracedException: A config_error if no job can deliver it and there is no other way.
         """
         try:
