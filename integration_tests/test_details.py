@@ -59,7 +59,7 @@ def test_given_a_failure_late_in_the_contents_when_synced_again_then_only_the_re
     assert len(cut.states("template_content")) == 3
     assert_exact([*cut.records("template_content"), *rest.records("template_content")], everything)
     assert len(set(again)) < 583 - 500
-    assert len(again) <= len(set(again)) + 2, "one may be met by a passing failure on a busy machine"
+    assert len(again) <= len(set(again)) + THREADS, "a thread of the first sync may still have sent its request again"
     assert nothing.records("template_content") == []
 
 
