@@ -1,4 +1,4 @@
-"""What Airbyte's acceptance tests ask of a source, of every one of its tables.
+"""What Airbyte's acceptance tests ask of a source, of every one of its streams.
 
 The CDK's own suite (unit_tests/test_standard.py) reads once and in full; these add what it leaves out: states,
 a second sync, an abnormal state, the schemas' manners, the platform's view of a failure.
@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 DAYS = 10
 EMPTY = Size(**{one.name: 0 for one in fields(Size) if one.name != "bulk"})
 SENT_AS = {**TRUTH_OF, "template_content": "templates"}
-"""What the sandbox calls the rows that tell a table's cursor, where it has another name for them."""
+"""What the sandbox calls the rows that tell a stream's cursor, where it has another name for them."""
 
 Catalog = dict[str, Any]
 
@@ -95,7 +95,7 @@ def sync(project: Sandbox, catalog: Catalog) -> Sync:
 
 @pytest.fixture(scope="module", params=["automatic", "direct", "jobs"])
 def first(request: pytest.FixtureRequest, sync: Sync) -> First:
-    """A first sync of all tables, those with a cursor incrementally."""
+    """A first sync of all streams, those with a cursor incrementally."""
     return sync("incremental", request.param)
 
 
@@ -111,7 +111,7 @@ def first(request: pytest.FixtureRequest, sync: Sync) -> First:
     ids=", ".join,
 )
 def synced(request: pytest.FixtureRequest, sync: Sync) -> Output:
-    """A sync of all tables from the beginning, in either mode."""
+    """A sync of all streams from the beginning, in either mode."""
     return sync(*request.param).output
 
 
@@ -124,12 +124,12 @@ def again(project: Sandbox, catalog: Catalog, sync: Sync) -> tuple[Output, Outpu
 
 
 def schemas(catalog: Catalog) -> dict[str, Any]:
-    """The schema of each table."""
+    """The schema of each stream."""
     return {stream["name"]: stream["json_schema"] for stream in catalog["streams"]}
 
 
 def of_table(output: Output, table: str) -> list[tuple[str, Any]]:
-    """The records, states and statuses of a table, in the order in which they came."""
+    """The records, states and statuses of a stream, in the order in which they came."""
     found: list[tuple[str, Any]] = []
     for message in output.messages:
         kind = message["type"]
@@ -163,11 +163,11 @@ def test_given_the_settings_of_the_tests_when_checked_then_one_status_each_as_de
 # Discovery
 
 
-def test_given_a_project_when_discovered_then_all_tables_in_order(catalog: Catalog) -> None:
+def test_given_a_project_when_discovered_then_all_streams_in_order(catalog: Catalog) -> None:
     assert [stream["name"] for stream in catalog["streams"]] == list(TABLES)
 
 
-def test_given_a_project_when_discovered_then_the_documents_of_the_tests_hold_all_its_tables(catalog: Catalog) -> None:
+def test_given_a_project_when_discovered_then_the_documents_of_the_tests_hold_all_its_streams(catalog: Catalog) -> None:
     written = {path: path.read_text("utf-8") for path in documents(catalog)}
 
     assert written == documents(catalog), "write them with: make docs"
@@ -176,7 +176,7 @@ def test_given_a_project_when_discovered_then_the_documents_of_the_tests_hold_al
 
 
 def abnormal_states() -> dict[str, dict[str, str]]:
-    """The states of abnormal_state.json, by table."""
+    """The states of abnormal_state.json, by stream."""
     streams = [one["stream"] for one in document("abnormal_state.json")]
     return {stream["stream_descriptor"]["name"]: stream["stream_state"] for stream in streams}
 
@@ -251,7 +251,7 @@ TEXT_IDS = {"messageId", "userId", "itblUserId", "messageBusId", "clientTemplate
     "creatorUserId",
     "updatedByUserId",
     "deviceId",
-    "espAccountId",  # a number in some tables
+    "espAccountId",  # a number in some streams
     "inboxSessionId",
     "replyToMessageId",
     "seenMessageId",
@@ -269,7 +269,7 @@ def columns(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from columns(column["items"], f"{here}[].")
 
 
-def test_given_the_metadata_when_compared_then_it_names_these_tables_and_hosts(catalog: Catalog) -> None:
+def test_given_the_metadata_when_compared_then_it_names_these_streams_and_hosts(catalog: Catalog) -> None:
     data = yaml.safe_load((ROOT / "metadata.yaml").read_text("utf-8"))["data"]
 
     assert set(data["suggestedStreams"]["streams"]) <= set(schemas(catalog))
@@ -284,7 +284,7 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 @FORMATS.checks("date-time", raises=ValueError)
 def is_moment(value: object) -> bool:
-    """Whether a text is a moment as RFC 3339 spells it."""
+    """Whether a text is a timestamp as RFC 3339 spells it."""
     return not isinstance(value, str) or bool(RFC3339.fullmatch(value) and datetime.fromisoformat(value))
 
 
@@ -304,14 +304,14 @@ Strict = extend(
 
 
 @pytest.mark.parametrize("value", ["2024-02-30T00:00:00Z", "2024-02-01 00:00:00 +00:00", "2024-02-01T00:00:00", ""])
-def test_given_what_is_no_moment_when_validated_then_it_is_told(value: str) -> None:
+def test_given_what_is_no_timestamp_when_validated_then_it_is_told(value: str) -> None:
     schema = {"type": ["null", "string"], "format": "date-time"}
 
     assert not Strict(schema, format_checker=FORMATS).is_valid(value)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_given_a_table_when_read_then_its_rows_match_the_schema_with_no_other_columns(
+def test_given_a_stream_when_read_then_its_rows_match_the_schema_with_no_other_columns(
     synced: Output, catalog: Catalog, table: str
 ) -> None:
     schema = schemas(catalog)[table]
@@ -319,7 +319,7 @@ def test_given_a_table_when_read_then_its_rows_match_the_schema_with_no_other_co
 
     records = synced.records(table)
 
-    assert records, "the table is empty"
+    assert records, "the stream is empty"
     wrong = [(error.json_path, error.message) for record in records for error in validator.iter_errors(record)]
     assert not wrong
     assert {name for record in records for name in record} <= set(schema["properties"])
@@ -327,7 +327,7 @@ def test_given_a_table_when_read_then_its_rows_match_the_schema_with_no_other_co
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_given_a_table_when_read_then_every_declared_column_can_be_filled(
+def test_given_a_stream_when_read_then_every_declared_column_can_be_filled(
     synced: Output, catalog: Catalog, table: str
 ) -> None:
     filled = {name for record in synced.records(table) for name, value in record.items() if value is not None}
@@ -336,7 +336,7 @@ def test_given_a_table_when_read_then_every_declared_column_can_be_filled(
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_given_a_table_when_read_then_keys_are_filled_and_unique(synced: Output, table: str) -> None:
+def test_given_a_stream_when_read_then_keys_are_filled_and_unique(synced: Output, table: str) -> None:
     keys = Counter(tuple(record[name] for name in KEYS[table]) for record in synced.records(table))
 
     assert all(part is not None for key in keys for part in key)
@@ -345,7 +345,7 @@ def test_given_a_table_when_read_then_keys_are_filled_and_unique(synced: Output,
 
 
 @pytest.mark.parametrize("table", INCREMENTAL)
-def test_given_a_table_when_read_then_the_cursor_is_null_only_where_none_was_sent(
+def test_given_a_stream_when_read_then_the_cursor_is_null_only_where_none_was_sent(
     project: Sandbox, synced: Output, table: str
 ) -> None:
     none_sent = sum(row.get(CURSORS[table]) is None for row in project.truth(SENT_AS.get(table, table)))
@@ -357,14 +357,14 @@ def test_given_a_table_when_read_then_the_cursor_is_null_only_where_none_was_sen
 
 
 ALWAYS_TOLD = {"campaign_metrics_daily", "snippets", "template_content", "templates"}
-"""Tables whose cursor comes with every row of the sandbox."""
+"""Streams whose cursor comes with every row of the sandbox."""
 
 
 # The protocol
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_given_a_table_when_read_then_statuses_states_and_records_come_in_order(synced: Output, table: str) -> None:
+def test_given_a_stream_when_read_then_statuses_states_and_records_come_in_order(synced: Output, table: str) -> None:
     told = of_table(synced, table)
 
     kinds = [kind for kind, _ in told]
@@ -376,7 +376,7 @@ def test_given_a_table_when_read_then_statuses_states_and_records_come_in_order(
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_given_a_table_when_read_then_each_state_counts_the_records_before_it_and_moves(
+def test_given_a_stream_when_read_then_each_state_counts_the_records_before_it_and_moves(
     synced: Output, table: str
 ) -> None:
     records, before = 0, None
@@ -394,7 +394,7 @@ def test_given_a_table_when_read_then_each_state_counts_the_records_before_it_an
 
 
 @pytest.mark.parametrize("table", ALL_EXPORTS)
-def test_given_a_table_of_windows_when_read_then_a_state_comes_after_every_one(first: First, table: str) -> None:
+def test_given_a_stream_of_windows_when_read_then_a_state_comes_after_every_one(first: First, table: str) -> None:
     windows = sorted((start, end) for _, data_type, start, end in first.asked if data_type == TRUTH_OF[table])
 
     states = first.output.states(table)
@@ -404,7 +404,7 @@ def test_given_a_table_of_windows_when_read_then_a_state_comes_after_every_one(f
     assert [end for _, end in windows[:-1]] == [start for start, _ in windows[1:]]
     assert [state[CURSORS[table]] for state in states] == [end for _, end in windows]
     now = datetime.fromisoformat(windows[-1][1])
-    assert timedelta() <= now - datetime.fromisoformat(NOW) < timedelta(minutes=5), "the sandbox's clock goes on"
+    assert timedelta() <= now - datetime.fromisoformat(NOW) < timedelta(minutes=5), "the sandbox's clock continues"
     settled = f"{now - LOOKBACKS[table]:%Y-%m-%dT%H:%M:%SZ}"
     assert [state["settled"] for state in states] == [min(end, settled) for _, end in windows]
 
@@ -423,7 +423,7 @@ def test_given_an_export_method_when_read_then_it_is_used(sync: Sync) -> None:
 
 
 @pytest.mark.parametrize("table", INCREMENTAL)
-def test_given_a_table_with_a_cursor_when_read_then_its_records_lie_between_the_states_around_them(
+def test_given_a_stream_with_a_cursor_when_read_then_its_records_lie_between_the_states_around_them(
     first: First, table: str
 ) -> None:
     """A state that runs ahead loses rows when a sync breaks off, and one that lags sends them again."""
@@ -441,7 +441,7 @@ def test_given_a_table_with_a_cursor_when_read_then_its_records_lie_between_the_
 
 
 def moment(text: str) -> datetime:
-    """A moment, or the beginning of a day, in UTC."""
+    """A timestamp, or the beginning of a day, in UTC."""
     told = datetime.fromisoformat(text)
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 
@@ -450,7 +450,7 @@ def moment(text: str) -> datetime:
 
 
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
-def test_given_an_empty_project_when_read_then_each_table_has_a_state_and_is_complete(
+def test_given_an_empty_project_when_read_then_each_stream_has_a_state_and_is_complete(
     catalog: Catalog, mode: str
 ) -> None:
     with Sandbox(start=START, now=NOW, rate_scale=10_000, size=EMPTY) as project:
@@ -465,7 +465,7 @@ def test_given_an_empty_project_when_read_then_each_table_has_a_state_and_is_com
 
 
 BUILT_IN = {"channels", "message_types", "user_fields"}
-"""Tables that Iterable fills itself."""
+"""Streams that Iterable fills itself."""
 
 
 # A second sync
@@ -475,7 +475,7 @@ BUILT_IN = {"channels", "message_types", "user_fields"}
 def test_given_the_last_state_when_read_again_then_only_the_rows_since_the_cursor_less_the_lookback(
     again: tuple[Output, Output], table: str
 ) -> None:
-    """A listed row that tells no moment may have changed: it comes with every sync."""
+    """A listed row that tells no timestamp may have changed: it comes with every sync."""
     first, second = again
     cursor, is_listed = CURSORS[table], table not in LOOKBACKS
     saved = moment(first.states(table)[-1][cursor])
@@ -496,7 +496,7 @@ def test_given_the_last_state_when_read_again_then_only_the_rows_since_the_curso
 
 
 @pytest.mark.parametrize("table", WHOLE)
-def test_given_a_state_when_a_table_without_cursor_is_read_again_then_it_comes_whole(
+def test_given_a_state_when_a_stream_without_cursor_is_read_again_then_it_comes_whole(
     again: tuple[Output, Output], table: str
 ) -> None:
     first, second = again
@@ -535,13 +535,13 @@ def test_given_abnormally_large_states_when_read_then_no_rows_and_the_states_are
         assert all(one == state for one in output.states(table)), table
         assert output.statuses(table) == ["STARTED", "COMPLETE"], table
         assert any(line.startswith(f"WARN {table}: the saved state") for line in output.logs), table
-    assert all(output.records(table) for table in WHOLE), "tables without a cursor have no state"
+    assert all(output.records(table) for table in WHOLE), "streams without a cursor have no state"
 
 
 # Failure
 
 
-def test_given_a_key_that_opens_nothing_when_read_then_each_table_is_incomplete_with_a_trace(
+def test_given_a_key_that_opens_nothing_when_read_then_each_stream_is_incomplete_with_a_trace(
     project: Sandbox, catalog: Catalog
 ) -> None:
     config = document("invalid_config.json")

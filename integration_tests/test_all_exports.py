@@ -1,4 +1,4 @@
-"""Every data type of the export is a table that holds exactly what the project holds."""
+"""Every data type of the export is a stream that holds exactly what the project holds."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ Catalog = dict[str, Any]
 
 
 def fitted(sandbox: Sandbox, catalog: Catalog, table: str) -> list[Record]:
-    """The records that the sandbox's rows of a table, as they are now, must become."""
+    """The records that the sandbox's rows of a stream, as they are now, must become."""
     return expected(table, sandbox.truth(TRUTH_OF[table]), schema_of(catalog, table))
 
 
@@ -35,10 +35,10 @@ def schema_of(catalog: Catalog, table: str) -> dict[str, Any]:
 
 
 class Synced:
-    """Two syncs of all export tables, and what the project held at each."""
+    """Two syncs of all export streams, and what the project held at each."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        """Read, let every table grow, and read again from the state."""
+        """Read, let every stream grow, and read again from the state."""
         self.catalog = configured(catalog_here(sandbox), ALL_EXPORTS)
         self.first = read_here(sandbox, self.catalog)
         self.then = {table: fitted(sandbox, self.catalog, table) for table in ALL_EXPORTS}
@@ -62,28 +62,28 @@ def synced() -> Iterator[Synced]:
 
 
 def ends(output: Output) -> set[str]:
-    """The last statuses of the tables."""
+    """The last statuses of the streams."""
     return {output.statuses(table)[-1] for table in ALL_EXPORTS}
 
 
-def test_given_all_export_tables_when_synced_then_all_are_complete(synced: Synced) -> None:
+def test_given_all_export_streams_when_synced_then_all_are_complete(synced: Synced) -> None:
     assert not synced.first.errors + synced.second.errors
     assert ends(synced.first) | ends(synced.second) == {"COMPLETE"}
 
 
-def test_given_all_export_tables_when_synced_then_each_data_type_is_asked_for(synced: Synced) -> None:
+def test_given_all_export_streams_when_synced_then_each_data_type_is_asked_for(synced: Synced) -> None:
     assert len(ALL_EXPORTS) == 53
     assert set(synced.asked) == {TRUTH_OF[table] for table in ALL_EXPORTS}
 
 
 @pytest.mark.parametrize("table", ALL_EXPORTS)
-def test_given_an_export_table_when_synced_then_exactly_its_rows(synced: Synced, table: str) -> None:
+def test_given_an_export_stream_when_synced_then_exactly_its_rows(synced: Synced, table: str) -> None:
     assert len(synced.then[table]) == 4
     assert_exact(synced.first.records(table), synced.then[table], table)
 
 
 @pytest.mark.parametrize("table", ALL_EXPORTS)
-def test_given_an_export_table_when_synced_then_every_declared_column_is_filled_and_no_other(
+def test_given_an_export_stream_when_synced_then_every_declared_column_is_filled_and_no_other(
     synced: Synced, table: str
 ) -> None:
     filled = {name for row in synced.first.records(table) for name, value in row.items() if value is not None}
@@ -92,7 +92,7 @@ def test_given_an_export_table_when_synced_then_every_declared_column_is_filled_
 
 
 @pytest.mark.parametrize("table", ALL_EXPORTS)
-def test_given_rows_that_are_new_when_synced_again_then_these_are_read_and_the_table_is_whole(
+def test_given_rows_that_are_new_when_synced_again_then_these_are_read_and_the_stream_is_whole(
     synced: Synced, table: str
 ) -> None:
     key = KEYS[table]
@@ -112,7 +112,7 @@ def test_given_rows_that_are_new_when_synced_again_then_these_are_read_and_the_t
 
 @pytest.fixture
 def sandbox(sandbox: Sandbox) -> Sandbox:
-    """A sandbox with one purchase and one custom event of the same id, sent anew with another content."""
+    """A sandbox with one purchase and one custom event of the same id, sent again with another content."""
     for data_type in ("purchase", "customEvent"):
         for total in (1, 2):
             row = {
@@ -125,7 +125,7 @@ def sandbox(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def test_given_events_with_an_id_when_synced_then_it_is_their_identity_in_their_table(sandbox: Sandbox) -> None:
+def test_given_events_with_an_id_when_synced_then_it_is_their_identity_in_their_stream(sandbox: Sandbox) -> None:
     catalog = configured(catalog_here(sandbox), ["purchase", "custom_event"])
 
     output = read_here(sandbox, catalog)

@@ -304,6 +304,6 @@ def test_given_saved_states_of_another_form_when_synced_then_it_is_refused(sandb
     error = failure(output, TABLE)
     assert error["failure_type"] == "config_error"
     assert "'campaignStates'" in error["message"]
-    assert "Clear this table's data" in error["message"]
+    assert "Clear this stream's data" in error["message"]
     assert not output.records(TABLE)
     assert output.statuses("channels")[-1] == "COMPLETE"

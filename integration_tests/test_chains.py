@@ -29,13 +29,13 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 def some_tables(rng: Random) -> list[str]:
-    """All tables but events, and a few of these."""
+    """All streams but events, and a few of these."""
     others = [table for table in TABLES if table not in EVENT_TABLES]
     return [*others, *rng.sample(EVENT_TABLES, 5)]
 
 
 def late_events(sandbox: Sandbox, tables: list[str], lookback: int, rng: Random) -> None:
-    """Events of ``tables`` that happened at any time of the lookback, and become exportable in what is left of it."""
+    """Events of ``streams`` that happened at any time of the lookback, and become exportable in what is left of it."""
     now = sandbox.now
     events = [table for table in tables if table in EVENT_TABLES]
     for number in range(rng.randrange(1, 9)):

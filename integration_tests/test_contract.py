@@ -132,7 +132,7 @@ NO_COLUMN = {
     "GetTemplatesResponse.totalTemplatesCount": COUNTED,
     "GetUserFieldsResponse.fields": "names and types: each is a record of user_fields",
     "Listing.nextMarker": FOLLOWED,
-    "Table.name": "the `table` of the records of metadata",
+    "Table.name": "the `stream` of the records of metadata",
 }
 """Properties without a column, or definitions none of whose properties have one, and why."""
 
@@ -185,7 +185,7 @@ class Recording:
 
 
 def _path(target: str) -> str:
-    """The path below `/api/` of what was asked for."""
+    """The path below `/api/` of what was requested."""
     return target.partition("?")[0].removeprefix("/api/")
 
 

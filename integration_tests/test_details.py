@@ -1,4 +1,4 @@
-"""Details that are requested one by one leave in chunks, and what was cut short goes on from there."""
+"""Details that are requested one by one leave in chunks, and what was cut short resumes from there."""
 
 import json
 import logging
@@ -54,7 +54,7 @@ def test_given_a_failure_late_in_the_contents_when_synced_again_then_only_the_re
         sandbox.forget_requests()
         nothing = sync(sandbox, "template_content", state=rest.state, to="append")
 
-    assert "goes on from 20" in failure(cut, "template_content")["message"]
+    assert "resumes from 20" in failure(cut, "template_content")["message"]
     assert len(cut.records("template_content")) > 500
     assert len(cut.states("template_content")) == 3
     assert_exact([*cut.records("template_content"), *rest.records("template_content")], everything)

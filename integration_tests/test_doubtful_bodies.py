@@ -69,7 +69,7 @@ def test_given_answers_without_an_end_when_synced_then_each_is_requested_twice_w
 
     output = read_here(sandbox, catalog)
 
-    # the first one asks for the time
+    # the first one requests the time
     asked = Counter(f"{request.path}?{request.query}" for request in sandbox.requests[1:])
     assert len(remarks(output, stream)) == 1
     assert REMARK in summary(output, stream)
@@ -242,7 +242,7 @@ def test_given_a_proxy_that_speaks_http_1_0_when_synced_then_only_a_missing_leng
         assert_exact(output.records(stream), truth(sandbox, stream))
 
 
-# A last line that is no JSON
+# A last line that is not JSON
 
 
 @pytest.mark.parametrize("line", ['{"email":"broken@exa', "<html>", "\udcff\udcfe"])
@@ -259,7 +259,7 @@ def test_given_a_malformed_last_line_when_synced_then_it_is_read_three_times_and
     unparsed = [record for record in output.records("email_send") if "unparsed" in record.get("dataFields", {})]
     assert len(unparsed) == 1
     assert unparsed[0]["dataFields"]["unparsed"] == line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    assert any(one.startswith("WARN") and "no JSON (1, " in one for one in output.logs)
+    assert any(one.startswith("WARN") and "not JSON (1, " in one for one in output.logs)
     others = [record for record in output.records("email_send") if record not in unparsed]
     assert_exact(others, truth(sandbox, "email_send"))
 
@@ -284,7 +284,9 @@ def test_given_a_malformed_last_line_of_users_when_synced_then_the_window_and_li
 
     error = error_of(output, "users")
     assert error["failure_type"] == "system_error"
-    assert "the export of 2024-01-01T00:00:00Z to 2024-01-31T00:00:00Z holds a line that is no JSON" in error["message"]
+    assert (
+        "the export of 2024-01-01T00:00:00Z to 2024-01-31T00:00:00Z holds a line that is not JSON" in error["message"]
+    )
     # a window that fails before its turn is read once more when that has come
     assert list(requests_of(sandbox).values()) in ([3], [6])
 

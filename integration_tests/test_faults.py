@@ -31,7 +31,7 @@ FOR_EVER: dict[str, Any] = {"times": None}
 
 
 def truth(sandbox: Sandbox, table: str, **bounds: Any) -> list[dict[str, Any]]:
-    """The records of a table that the sandbox's rows, within bounds, must become."""
+    """The records of a stream that the sandbox's rows, within bounds, must become."""
     faults = [fault for fault, _ in sandbox.faults.all()]
     sandbox.faults.clear()
     (schema,) = [one["json_schema"] for one in catalog_here(sandbox)["streams"] if one["name"] == table]
@@ -41,7 +41,7 @@ def truth(sandbox: Sandbox, table: str, **bounds: Any) -> list[dict[str, Any]]:
 
 
 def windows(sandbox: Sandbox, data_type: str = "emailSend") -> list[tuple[datetime, datetime]]:
-    """The windows that were asked for, in their order."""
+    """The windows that were requested, in their order."""
     asked = [one.params for one in sandbox.requests if one.params.get("dataTypeName") == data_type]
     return [(moment(one["startDateTime"]), moment(one["endDateTime"])) for one in asked]
 
@@ -56,7 +56,7 @@ def saved(table: str, state: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def failure_of(output: Output, table: str) -> dict[str, Any]:
-    """The one error of a table that did not come to its end."""
+    """The one error of a stream that did not come to its end."""
     assert output.statuses(table)[-1] == "INCOMPLETE"
     (error,) = [error for error in output.errors if error["stream_descriptor"]["name"] == table]
     return error
@@ -168,7 +168,7 @@ def test_given_a_server_that_hangs_once_when_synced_then_exact(
     ],
     ids=str,
 )
-def test_given_a_table_that_never_recovers_when_synced_then_it_alone_is_incomplete_and_the_next_sync_is_exact(
+def test_given_a_stream_that_never_recovers_when_synced_then_it_alone_is_incomplete_and_the_next_sync_is_exact(
     sandbox: Sandbox, waits: list[float], fault: dict[str, Any]
 ) -> None:
     sandbox.faults.add(
@@ -200,7 +200,7 @@ def test_given_a_table_that_never_recovers_when_synced_then_it_alone_is_incomple
         assert_exact([one for batch in batches for one in batch], truth(sandbox, table), table)
 
 
-def test_given_a_server_that_is_gone_when_synced_then_every_table_says_so_without_narrowing(
+def test_given_a_server_that_is_gone_when_synced_then_every_stream_says_so_without_narrowing(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
     catalog = configured(catalog_here(sandbox), ["campaigns", "email_send", "list_users", "users"])
@@ -452,7 +452,7 @@ def test_given_events_that_become_exportable_late_when_synced_then_none_is_misse
         assert_exact(merged(batches, ["event_id"]), truth(sandbox, "email_send"))
 
 
-def test_given_a_state_of_two_moments_when_synced_then_it_starts_at_the_settled_one(sandbox: Sandbox) -> None:
+def test_given_a_state_of_two_timestamps_when_synced_then_it_starts_at_the_settled_one(sandbox: Sandbox) -> None:
     state = saved("email_send", {"createdAt": "2024-03-01T10:00:00Z", "settled": "2024-03-01T08:30:00Z"})
 
     sync(sandbox, "email_send", state=state)
@@ -501,7 +501,7 @@ def test_given_a_state_from_the_future_when_synced_then_no_rows_a_warning_and_th
 
 @pytest.mark.parametrize("table", ["email_send", "users", "campaigns", "templates"])
 @pytest.mark.parametrize("value", ["yesterday", "2024-02-30T00:00:00Z", True, {"a": 1}, [], ""])
-def test_given_an_unreadable_state_when_synced_then_that_table_says_what_to_do_and_others_are_read(
+def test_given_an_unreadable_state_when_synced_then_that_stream_says_what_to_do_and_others_are_read(
     sandbox: Sandbox, table: str, value: Any
 ) -> None:
     cursor = {"email_send": "createdAt", "users": "profileUpdatedAt"}.get(table, "updatedAt")
@@ -511,7 +511,7 @@ def test_given_an_unreadable_state_when_synced_then_that_table_says_what_to_do_a
     error = failure_of(output, table)
     assert error["failure_type"] == "config_error"
     assert f"'{cursor}'" in error["message"]
-    assert "Clear this table's data" in error["message"]
+    assert "Clear this stream's data" in error["message"]
     for other in "email_open", "channels":
         assert_exact(output.records(other), truth(sandbox, other))
 
@@ -534,7 +534,7 @@ def test_given_a_clock_that_is_hours_wrong_when_synced_then_it_is_logged_and_the
         assert_exact(output.records("email_send"), truth(sandbox, "email_send", end=end))
 
 
-# Lines that are no JSON
+# Lines that are not JSON
 
 
 def test_given_a_malformed_line_once_when_synced_then_the_window_is_read_again_and_exact(sandbox: Sandbox) -> None:
@@ -562,7 +562,7 @@ def test_given_a_malformed_line_that_persists_when_synced_then_an_event_is_deliv
     assert record.get("createdAt") is None
     assert record["dataFields"]["unparsed"] == line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     assert len(windows(sandbox)) == 4, "read three times, then the next window"
-    assert any(one.startswith("WARN") and "no JSON" in one for one in output.logs)
+    assert any(one.startswith("WARN") and "not JSON" in one for one in output.logs)
     assert "broken@exa" not in "".join(output.logs)
     assert output.statuses("email_send")[-1] == "COMPLETE"
 
@@ -652,10 +652,10 @@ BAD_SETTINGS: dict[str, tuple[str, Any]] = {
     "an empty key": ("api_key", ""),
     "a key with a line break": ("api_key", "one\r\nX-Evil: two"),
     "a key with a space": ("api_key", "one two"),
-    "a key that is no text": ("api_key", 12345),
+    "a key that is not a text": ("api_key", 12345),
     "no start": ("start_date", None),
     "an empty start": ("start_date", ""),
-    "a start that is no date": ("start_date", "yesterday"),
+    "a start that is not a date": ("start_date", "yesterday"),
     "a day that does not exist": ("start_date", "2024-02-30"),
     "a month that does not exist": ("start_date", "13/01/2024"),
     "day before month": ("start_date", "31/12/2023"),
@@ -664,7 +664,7 @@ BAD_SETTINGS: dict[str, tuple[str, Any]] = {
     "a start that is a number": ("start_date", 20240101),
     "an end before the start": ("end_date", "2023-12-31"),
     "an end at the start": ("end_date", "2024-01-01"),
-    "an end that is no date": ("end_date", "soon"),
+    "an end that is not a date": ("end_date", "soon"),
     "a window of nothing": ("window_in_days", 0),
     "a window that is too wide": ("window_in_days", 366),
     "a negative window": ("window_in_days", -1),

@@ -49,13 +49,13 @@ MIXED = ("campaigns", "email_send", "list_users", "users")
 
 
 def truth(catalog: dict[str, Any], sandbox: Sandbox, table: str) -> list[dict[str, Any]]:
-    """The records of a table that the sandbox's rows must become."""
+    """The records of a stream that the sandbox's rows must become."""
     (schema,) = [one["stream"]["json_schema"] for one in catalog["streams"] if one["stream"]["name"] == table]
     return expected(table, sandbox.truth(TRUTH_OF[table]), schema)
 
 
 def failure_of(output: Output, table: str) -> dict[str, Any]:
-    """The one error of a table that did not come to its end; it is a sentence that names the table."""
+    """The one error of a stream that did not come to its end; it is a sentence that names the stream."""
     assert output.statuses(table)[-1] == "INCOMPLETE"
     (error,) = [error for error in output.errors if error["stream_descriptor"]["name"] == table]
     assert error["message"].startswith(f"{table}: ")
@@ -66,7 +66,7 @@ def failure_of(output: Output, table: str) -> dict[str, Any]:
 
 @pytest.fixture
 def mixed(sandbox: Sandbox) -> dict[str, Any]:
-    """A catalog of tables of every kind, got while all was well."""
+    """A catalog of streams of every kind, got while all was well."""
     return configured(catalog_here(sandbox), MIXED)
 
 
@@ -163,7 +163,7 @@ def front(request: pytest.FixtureRequest, sandbox: Sandbox, tmp_path: Path, monk
     running.close()
 
 
-def test_given_no_secure_connection_when_synced_then_every_table_says_so_and_the_key_is_sent_to_nobody(
+def test_given_no_secure_connection_when_synced_then_every_stream_says_so_and_the_key_is_sent_to_nobody(
     front: Front, sandbox: Sandbox, mixed: dict[str, Any], waits: list[float]
 ) -> None:
     front.bad = 10**9
@@ -200,7 +200,7 @@ def test_given_no_secure_connection_at_first_when_synced_then_it_is_made_later_a
 # Names that lead nowhere
 
 
-def test_given_a_host_that_has_no_address_when_synced_then_every_table_says_so_without_narrowing(
+def test_given_a_host_that_has_no_address_when_synced_then_every_stream_says_so_without_narrowing(
     sandbox: Sandbox, mixed: dict[str, Any], waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ITERABLE_API_URL", "http://api.iterable.invalid")
@@ -211,7 +211,7 @@ def test_given_a_host_that_has_no_address_when_synced_then_every_table_says_so_w
         error = failure_of(output, table)
         assert error["failure_type"] == "transient_error"
         assert "no connection could be made" in error["message"]
-    assert not any("Asking for less" in line for line in output.logs)
+    assert not any("Requesting less" in line for line in output.logs)
     assert 0 < sum(waits) < 3 * 3600
 
 
@@ -244,7 +244,7 @@ def test_given_a_host_that_is_not_found_at_first_when_synced_then_exact(
 @pytest.mark.parametrize(
     ("table", "endpoint"), [("email_send", EXPORT), ("users", EXPORT), ("list_users", LISTS)], ids=str
 )
-def test_given_an_endless_line_when_synced_then_that_table_says_so_and_the_others_are_exact(
+def test_given_an_endless_line_when_synced_then_that_stream_says_so_and_the_others_are_exact(
     sandbox: Sandbox, mixed: dict[str, Any], waits: list[float], table: str, endpoint: str
 ) -> None:
     which = {} if table == "list_users" else {"data_type": TRUTH_OF[table]}
@@ -300,7 +300,7 @@ def test_given_a_huge_answer_when_synced_then_it_is_not_read_to_its_end(
 
 
 def text_of_refusal(sandbox: Sandbox, table: str, endpoint: str, status: int, text: str) -> str:
-    """All that is written when Iterable refuses the table with ``text``; where that is checked for minutes, in here."""
+    """What is written when Iterable refuses the stream with ``text``; where that is checked for minutes, in here."""
     catalog = configured(catalog_here(sandbox), [table])
     body = {"msg": text, "code": f"Bad {sandbox.api_key}", "params": {"key": sandbox.api_key, "text": text}}
     fault = Fault(
@@ -387,21 +387,21 @@ HUGE = (
 STATE_OF_5 = '[{"type":"STREAM","stream":{"stream_descriptor":{"name":"email_send"},"stream_state":5}}]'
 FILES = {
     "an empty config": ("config", ""),
-    "a config that is no JSON": ("config", "no JSON"),
+    "a config that is not JSON": ("config", "no JSON"),
     "a config that breaks off": ("config", '{"api_key":'),
     "a config that is a list": ("config", "[]"),
     "a config that is null": ("config", "null"),
     "an empty catalog": ("catalog", ""),
-    "a catalog that is no JSON": ("catalog", "no JSON"),
+    "a catalog that is not JSON": ("catalog", "no JSON"),
     "a catalog that is a list": ("catalog", "[]"),
     "a catalog without streams": ("catalog", "{}"),
     "a catalog whose streams are a number": ("catalog", '{"streams":5}'),
     "a catalog of numbers": ("catalog", '{"streams":[5]}'),
-    "a state that is no JSON": ("state", "no JSON"),
+    "a state that is not JSON": ("state", "no JSON"),
     "a state that is a number": ("state", "5"),
     "a state of numbers": ("state", "[5]"),
     "a state of nothing": ("state", "[{}]"),
-    "a state of a table that is a number": ("state", STATE_OF_5),
+    "a state of a stream that is a number": ("state", STATE_OF_5),
     "a state in the old form": ("state", '{"email_send":{"createdAt":"2024-02-01T00:00:00Z"}}'),
 }
 
@@ -450,7 +450,7 @@ def test_given_a_file_that_is_no_such_document_when_read_then_a_sentence_names_t
 
 
 @pytest.mark.parametrize("document", ["[]", "{}", f"[{HUGE}]"], ids=["list", "object", "20 MB"])
-def test_given_a_state_that_holds_nothing_of_the_tables_when_read_then_everything_comes(
+def test_given_a_state_that_holds_nothing_of_the_streams_when_read_then_everything_comes(
     sandbox: Sandbox, document: str
 ) -> None:
     catalog = configured(catalog_here(sandbox), ["email_send"])
@@ -483,7 +483,7 @@ def test_given_settings_of_20_megabytes_when_checked_then_they_are_refused_in_a_
 def test_given_a_state_of_another_kind_when_read_then_it_is_refused_and_not_passed_over(
     tmp_path: Path, state: dict[str, Any]
 ) -> None:
-    """Passed over, it would have everything read anew, and appended again."""
+    """Passed over, it would have everything read again, and appended again."""
     file = tmp_path / "state.json"
     file.write_text(json.dumps([state]))
 

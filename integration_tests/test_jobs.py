@@ -81,7 +81,7 @@ def by(
 
 
 def truth(sandbox: Sandbox, table: str, **bounds: Any) -> list[dict[str, Any]]:
-    """The records of a table that the sandbox's rows, within bounds, must become."""
+    """The records of a stream that the sandbox's rows, within bounds, must become."""
     (schema,) = [one["json_schema"] for one in catalog()["streams"] if one["name"] == table]
     return expected(table, sandbox.truth(TRUTH_OF[table], **bounds), schema)
 
@@ -96,18 +96,18 @@ def asked(sandbox: Sandbox, endpoint: str, data_type: str | None = None) -> list
 
 
 def ends(requests: list[Request]) -> list[datetime]:
-    """Where the windows end that were asked for."""
+    """Where the windows end that were requested."""
     texts = [request.params["endDateTime"].removesuffix(" +00:00") for request in requests]
     return [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in texts]
 
 
 def fetched(sandbox: Sandbox) -> Counter[str]:
-    """How often each file was asked for."""
+    """How often each file was requested."""
     return Counter(request.path for request in sandbox.storage_requests)
 
 
 def assert_synced(sandbox: Sandbox, output: Output, *tables: str) -> None:
-    """The tables came whole, each row once."""
+    """The streams came whole, each row once."""
     assert not output.errors
     for table in tables:
         assert output.statuses(table)[-1] == "COMPLETE"
@@ -231,7 +231,7 @@ def test_given_any_state_of_a_sync_by_jobs_when_read_from_it_then_merging_gives_
 # The limits
 
 
-def test_given_many_tables_when_synced_by_jobs_then_at_most_two_jobs_are_under_way(serve: Serve) -> None:
+def test_given_many_streams_when_synced_by_jobs_then_at_most_two_jobs_are_under_way(serve: Serve) -> None:
     sandbox = serve(foreign_jobs=1)
 
     output = by("jobs", sandbox, *EXPORTS)
@@ -566,7 +566,7 @@ LISTINGS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "does not show the job": ({"jobs_listed": False}, None),
     "is not there": ({"missing_endpoints": ("export/jobs",)}, None),
     **{f"is refused with {status}": ({}, {"kind": "status", "status": status}) for status in (400, 401, 403, 404, 500)},
-    "is no JSON": ({}, {"kind": "status", "status": 200, "body": "jobs"}),
+    "is not JSON": ({}, {"kind": "status", "status": 200, "body": "jobs"}),
     "is a page of a proxy": ({}, {"kind": "status", "status": 200, "body": "<html>Sign in</html>"}),
     "breaks off": ({}, {"kind": "reset"}),
     **{
@@ -679,7 +679,7 @@ def test_given_jobs_that_are_refused_when_synced_then_rows_come_directly(serve: 
         assert sandbox.faults.struck(fault) <= (4 if status in {401, 403} else 2)
 
 
-def test_given_a_table_that_no_job_exports_when_synced_then_its_rows_come_directly(serve: Serve) -> None:
+def test_given_a_stream_that_no_job_exports_when_synced_then_its_rows_come_directly(serve: Serve) -> None:
     sandbox = serve()
     fault = sandbox.faults.add(Fault(kind="status", status=400, endpoint=BEGIN, data_type="emailSend", **FOR_EVER))
 
@@ -692,7 +692,7 @@ def test_given_a_table_that_no_job_exports_when_synced_then_its_rows_come_direct
 
 @pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_given_jobs_that_are_asked_for_but_refused_when_synced_then_the_table_says_so(
+def test_given_jobs_that_are_asked_for_but_refused_when_synced_then_the_stream_says_so(
     serve: Serve, status: int
 ) -> None:
     sandbox = serve()
@@ -711,7 +711,7 @@ def test_given_jobs_that_are_asked_for_but_refused_when_synced_then_the_table_sa
 
 
 @pytest.mark.usefixtures("waits")
-def test_given_a_key_that_may_not_export_when_synced_then_the_table_says_so(serve: Serve) -> None:
+def test_given_a_key_that_may_not_export_when_synced_then_the_stream_says_so(serve: Serve) -> None:
     sandbox = serve(read_only_key=True)
 
     output = by("automatic", sandbox, "email_send", "channels")
@@ -763,7 +763,7 @@ def waited_for(sandbox: Sandbox) -> list[Job]:
 
 
 def cancelled(sandbox: Sandbox) -> list[int]:
-    """The jobs whose cancellation was asked for and accepted, as often as it was."""
+    """The jobs whose cancellation was requested and accepted, as often as it was."""
     deletions = [request for request in sandbox.requests if request.method == "DELETE" and request.status == 200]
     return sorted(int(request.endpoint.removeprefix("export/")) for request in deletions)
 
@@ -840,7 +840,7 @@ def test_given_a_download_of_files_when_terminated_then_the_state_leads_to_the_r
     assert_exact(together, merged([truth(sandbox, "email_send")], ["event_id"]))
 
 
-def test_given_a_table_that_fails_when_the_sync_ends_then_jobs_ahead_of_it_are_cancelled(
+def test_given_a_stream_that_fails_when_the_sync_ends_then_jobs_ahead_of_it_are_cancelled(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = serve(foreign_jobs=1)

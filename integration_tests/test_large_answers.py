@@ -17,7 +17,7 @@ def answering(sandbox: Sandbox, endpoint: str, body: str) -> None:
 
 
 def hashes(output: Output) -> list[str]:
-    """What came by e-mail address; the sandbox's project knows no user ids."""
+    """What came by email address; the sandbox's project knows no user ids."""
     return [one["hash"] for one in output.records("forgotten_users") if one["identifier"] == "email"]
 
 

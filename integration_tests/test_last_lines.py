@@ -1,4 +1,4 @@
-"""The last lines of a failed sync: what happened, to which table and window, what is saved, and what to do.
+"""The last lines of a failed sync: what happened, to which stream and window, what is saved, and what to do.
 
 One failure of each kind in docs/reliability.md. The last error of a sync is what platforms show first, and its
 type tells whether they try again.
@@ -31,10 +31,10 @@ class Failure:
 
     Attributes:
         fault: The fault in the sandbox.
-        table: The table that stops.
+        stream: The stream that stops.
         failure_type: The type of the error.
         happened: What happened, to which window or list.
-        resumes: From where another try goes on.
+        resumes: From where the next attempt resumes.
         remedy: What to do.
         settings: Settings of the sync.
     """
@@ -91,7 +91,7 @@ FAILURES = {
         "campaigns", TRANSIENT, "the listing failed 16 times in 10 minutes; the last time Iterable answered HTTP 503",
         DOWN, kind="status", status=503, endpoint="campaigns",
     ),
-    "6 a profile that is no JSON": export(
+    "6 a profile that is not JSON": export(
         SYSTEM, f"the export of {SECOND_WINDOW} to 2024-03-10", "Report the window and the line to Iterable's support",
         "users", kind="malformed",
     ),
@@ -102,8 +102,8 @@ FAILURES = {
     "7 the limit in use for hours": export(
         TRANSIENT, "Iterable asks to wait 7200 s more", "let them pause", kind="status", status=429, retry_after=7200,
     ),
-    "8 a table that the key may not read": export(
-        CONFIG, "Iterable refused the API key for this table (HTTP 403", "Create such a key in Iterable",
+    "8 a stream that the key may not read": export(
+        CONFIG, "Iterable refused the API key for this stream (HTTP 403", "Create such a key in Iterable",
         kind="status", status=403,
     ),
     "9 a list that cannot be had": failure(
@@ -139,7 +139,7 @@ FAILURES = {
 
 
 def last_error(output: Output) -> dict[str, Any]:
-    """The error that the sync ends with, which is of no table."""
+    """The error that the sync ends with, which is of no stream."""
     error: dict[str, Any] = [trace["error"] for trace in output.of("TRACE") if trace["type"] == "ERROR"][-1]
     assert not error.get("stream_descriptor")
     return error
@@ -161,10 +161,10 @@ def test_given_a_failure_when_synced_then_the_last_lines_say_all_that_one_needs(
     (error,) = output.errors
     assert error["stream_descriptor"]["name"] == failure.table
     assert error["message"].startswith(f"{failure.table}: ")
-    assert error["message"].endswith(f" Another try goes on from {failure.resumes}.")
+    assert error["message"].endswith(f" The next attempt resumes from {failure.resumes}.")
     last = last_error(output)
     heading, told = last["message"].split("\n")
-    assert heading.startswith("1 of 5 tables stopped before the end; all others are complete.")
+    assert heading.startswith("1 of 5 streams stopped before the end; all others are complete.")
     assert told.startswith(f"{failure.table} ({failure.resumes}): ")
     for text in (error["message"], told):
         assert failure.happened in text
@@ -172,12 +172,12 @@ def test_given_a_failure_when_synced_then_the_last_lines_say_all_that_one_needs(
     assert error["failure_type"] == last["failure_type"] == failure.failure_type
     (line,) = stopped(output)
     assert line.startswith(f"WARN {failure.table}: STOPPED before its end: ")
-    assert f"; another try goes on from {failure.resumes}" in line
+    assert f"; the next attempt resumes from {failure.resumes}" in line
     assert waited(output, failure.table) == failure.resumes
 
 
 def waited(output: Output, table: str) -> str:
-    """From where a table's last state, which the platform has, goes on."""
+    """From where a stream's last state, which the platform has, continues."""
     states = [state for state in output.states(table) if "settled" in state or state.get("complete")]
     if states and table == "list_users":
         return f"the lists that are missing ({delivered(states[-1])} of 6 are delivered)"
@@ -205,7 +205,7 @@ def test_given_a_key_that_is_revoked_when_synced_then_the_last_lines_tell_the_ca
     output = read_here(sandbox, catalog, state)
 
     heading, told = last_error(output)["message"].split("\n")
-    assert heading.startswith("5 of 5 tables stopped before the end. ")
+    assert heading.startswith("5 of 5 streams stopped before the end. ")
     assert told.startswith(
         "campaigns (its beginning), email_open (its beginning), email_send (2024-02-01T00:00:00Z), "
         "list_users (its beginning), users (its beginning): not read: Iterable refused the API key (HTTP 401 "
@@ -243,7 +243,7 @@ def test_given_a_full_disk_when_synced_then_the_last_lines_name_the_folder(
     output = read_here(sandbox, catalog)
 
     heading, told = last_error(output)["message"].split("\n")
-    assert heading.startswith("2 of 2 tables stopped before the end. ")
+    assert heading.startswith("2 of 2 streams stopped before the end. ")
     assert told.startswith("email_open (its beginning), email_send (its beginning): no room to spool an answer in ")
     assert "No space left on device. Free disk space there" in told
     assert last_error(output)["failure_type"] == TRANSIENT
@@ -265,7 +265,7 @@ def test_given_a_server_that_is_gone_when_synced_then_the_last_lines_say_that_it
     assert len(output.errors) == len(TABLES)
 
 
-def test_given_a_table_that_is_no_more_when_synced_then_it_is_named_and_the_others_are_read(sandbox: Sandbox) -> None:
+def test_given_a_stream_that_is_no_more_when_synced_then_it_is_named_and_the_others_are_read(sandbox: Sandbox) -> None:
     catalog = configured(catalog_here(sandbox), ("channels", "email_send"))
     catalog["streams"][1]["stream"]["name"] = "email_sent"
 
@@ -273,13 +273,13 @@ def test_given_a_table_that_is_no_more_when_synced_then_it_is_named_and_the_othe
 
     (error,) = output.errors
     assert error["message"] == (
-        "email_sent: there is no such table in this version. Refresh the source's schema, and leave this table out. "
-        "Another try goes on from its beginning."
+        "email_sent: there is no such stream in this version. Refresh the source's schema, and leave this stream out. "
+        "The next attempt resumes from its beginning."
     )
     assert error["failure_type"] == CONFIG
     assert output.statuses("email_sent") == ["STARTED", "INCOMPLETE"]
     assert output.statuses("channels")[-1] == "COMPLETE"
-    assert "email_sent (its beginning): there is no such table" in last_error(output)["message"]
+    assert "email_sent (its beginning): there is no such stream" in last_error(output)["message"]
 
 
 @pytest.mark.parametrize("properties", [[], "all"])
@@ -290,7 +290,7 @@ def test_given_a_catalog_whose_columns_are_none_when_synced_then_it_says_so(sand
     output = read_here(sandbox, catalog)
 
     (error,) = output.errors
-    assert error["message"].startswith("email_send: 'properties' of this table's json_schema")
+    assert error["message"].startswith("email_send: 'properties' of this stream's json_schema")
     assert error["failure_type"] == CONFIG
 
 
@@ -305,7 +305,7 @@ def test_given_a_defect_when_synced_then_it_is_called_one_and_the_others_are_rea
     (error,) = output.errors
     assert error["message"] == (
         "channels: stopped by a defect of this connector (ZeroDivisionError). Report this with the log of the sync. "
-        "Another try goes on from its beginning."
+        "The next attempt resumes from its beginning."
     )
     assert error["failure_type"] == SYSTEM
     assert output.statuses("message_types")[-1] == "COMPLETE"
@@ -313,10 +313,10 @@ def test_given_a_defect_when_synced_then_it_is_called_one_and_the_others_are_rea
 
 STATES = {
     "a state": ({"createdAt": "2024-02-01T01:00:00Z", "settled": "2024-02-01T00:00:00Z"}, "2024-02-01T00:00:00Z"),
-    "a state without the settled moment": ({"createdAt": "2024-02-01 01:00:00 +00:00"}, "2024-02-01T00:00:00Z"),
+    "a state without the settled timestamp": ({"createdAt": "2024-02-01 01:00:00 +00:00"}, "2024-02-01T00:00:00Z"),
     "a state before the start date": ({"createdAt": "2023-02-01T01:00:00Z"}, "2024-01-01T00:00:00Z"),
     "a state in milliseconds": ({"createdAt": 1706749200000}, "2024-02-01T00:00:00Z"),
-    "a state that is no moment": ({"createdAt": "2024-99-01T00:00:00Z"}, "the same state"),
+    "a state that is not a timestamp": ({"createdAt": "2024-99-01T00:00:00Z"}, "the same state"),
     "no state": ({}, "its beginning"),
 }
 
@@ -330,11 +330,11 @@ def test_given_a_state_when_the_sync_fails_then_it_says_from_where_another_try_a
     output = sync(sandbox, "email_send", state=of("email_send", state), lookback_window_in_minutes=60)
 
     (error,) = output.errors
-    assert error["message"].endswith(f" Another try goes on from {resumes}.")
+    assert error["message"].endswith(f" The next attempt resumes from {resumes}.")
     asked = [one.params["startDateTime"] for one in sandbox.requests if one.endpoint == EXPORT]
     assert {f"{moment[:10]}T{moment[11:19]}Z" for moment in asked if resumes[:4].isdigit()} <= {resumes}
 
 
 def of(table: str, state: dict[str, Any]) -> State:
-    """The saved state of one table."""
+    """The saved state of one stream."""
     return [{"type": "STREAM", "stream": {"stream_descriptor": {"name": table}, "stream_state": state}}]

@@ -1,4 +1,4 @@
-"""Members of lists: no list is lost, none holds up another, and an attempt goes on where the one before ended."""
+"""Members of lists: no list is lost, none holds up another, and an attempt continues where the one before ended."""
 
 import json
 import re
@@ -278,7 +278,7 @@ def test_given_only_bad_lists_when_synced_then_incomplete(
 
     message = failure_of(output, "list_users")["message"]
     assert f"none of the {lists} lists could be read" in message
-    assert message.endswith("Another try goes on from its beginning.")
+    assert message.endswith("The next attempt resumes from its beginning.")
 
 
 # Lists that are slow
@@ -314,7 +314,7 @@ def test_given_slow_lists_when_synced_then_the_state_is_saved_again_while_nothin
     assert len(output.states("list_users")) > 6 + 1 + 3
 
 
-# Another attempt goes on
+# Another attempt continues
 
 
 def numbers(complete: list[Any]) -> list[int]:

@@ -38,7 +38,7 @@ def running_with(**options: Any) -> Iterator[Sandbox]:
 
 
 def sync(sandbox: Sandbox, *tables: str, **others: Any) -> Output:
-    """Read some tables, by default without their states."""
+    """Read some streams, by default without their states."""
     output = sync_tables(sandbox, *tables, **others)
     assert not output.errors, output.errors
     return output
@@ -50,7 +50,7 @@ def schema_of(catalog: Catalog, table: str) -> dict[str, Any]:
 
 
 def truth(sandbox: Sandbox, table: str) -> list[Record]:
-    """The records of a table with all its columns, as the project is now."""
+    """The records of a stream with all its columns, as the project is now."""
     return expected(sandbox, table, schema_of(catalog_here(sandbox), table))
 
 
@@ -62,7 +62,7 @@ def without_nulls(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def failure(output: Output, table: str) -> dict[str, Any]:
-    """The error of a table, which has no other."""
+    """The error of a stream, which has no other."""
     (error,) = output.errors
     assert error["stream_descriptor"]["name"] == table
     assert output.statuses(table)[-1] == "INCOMPLETE"
@@ -81,7 +81,7 @@ def asked(sandbox: Sandbox, endpoint: str) -> list[dict[str, str]]:
 
 
 class Synced:
-    """Two syncs of all these tables, what the project held at each, and what changed between them."""
+    """Two syncs of all these streams, what the project held at each, and what changed between them."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         """Read, change, and read again from the state."""
@@ -182,7 +182,7 @@ def test_given_experiments_when_synced_then_each_tells_its_campaign_at_the_top(s
 def test_given_campaigns_of_several_media_when_synced_then_a_record_tells_nothing_of_other_media(
     synced: Synced, table: str
 ) -> None:
-    """Which campaigns are asked for together must not change a record."""
+    """Which campaigns are requested together must not change a record."""
     nulls = {
         name
         for row in synced.first.records(table)
@@ -212,7 +212,7 @@ def test_given_a_project_when_synced_then_keys_are_unique_and_not_null(synced: S
 
 
 @pytest.mark.parametrize("table", FULL)
-def test_given_changes_when_synced_again_then_a_table_without_a_cursor_comes_whole(synced: Synced, table: str) -> None:
+def test_given_changes_when_synced_again_then_a_stream_without_a_cursor_comes_whole(synced: Synced, table: str) -> None:
     assert_exact(without_nulls(synced.second.records(table)), synced.now[table], table)
 
 
@@ -284,7 +284,7 @@ def test_given_days_when_synced_then_they_add_up_to_the_lives(synced: Synced) ->
     assert sum(life.get("total_email_sends") or 0 for life in lives) > 10_000
 
 
-def test_given_half_of_the_numbers_late_when_synced_again_then_the_table_becomes_right() -> None:
+def test_given_half_of_the_numbers_late_when_synced_again_then_the_stream_becomes_right() -> None:
     table = "campaign_metrics_daily"
     with running_with(late_metrics_in_days=14) as sandbox:
         first = sync(sandbox, table)
@@ -358,7 +358,7 @@ def test_given_a_state_without_a_day_when_synced_then_it_is_refused(sandbox: San
 
     error = failure(output, table)
     assert error["failure_type"] == "config_error"
-    assert "Clear this table's data" in error["message"]
+    assert "Clear this stream's data" in error["message"]
 
 
 # Numbers in CSV
@@ -413,7 +413,7 @@ def test_given_rows_of_zeros_when_synced_then_they_come_beside_the_others() -> N
 
     arrived = list(without_nulls(output.records("campaign_metrics")))
     assert_exact(arrived, [wanted[row["id"]] for row in arrived])
-    assert not {row["id"] for row in arrived} & silent, "what was never sent is not asked for"
+    assert not {row["id"] for row in arrived} & silent, "what was never sent is not requested"
     assert {one for one, row in wanted.items() if row["total_purchases"]} <= {row["id"] for row in arrived}
 
 
@@ -459,7 +459,7 @@ def test_given_blank_lines_when_synced_then_they_are_no_rows(sandbox: Sandbox) -
 
 
 @pytest.mark.parametrize("table", ["campaign_metrics", "campaign_metrics_daily", "experiment_metrics"])
-def test_given_a_key_without_the_right_when_synced_then_this_table_fails_alone(
+def test_given_a_key_without_the_right_when_synced_then_this_stream_fails_alone(
     sandbox: Sandbox, waits: list[float], table: str
 ) -> None:
     sandbox.faults.add(Fault(kind="status", status=403, endpoint="*/metrics", **EVER))

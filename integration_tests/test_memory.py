@@ -1,4 +1,4 @@
-"""Memory does not grow with a table: peaks of the process that reads it."""
+"""Memory does not grow with a stream: peaks of the process that reads it."""
 
 import contextlib
 import json
@@ -59,7 +59,7 @@ class Read:
 
 @contextlib.contextmanager
 def served(rows: int) -> Iterator[dict[str, Any]]:
-    """A sandbox in a process of its own, with so many rows in a table; gives what it says when it is ready."""
+    """A sandbox in a process of its own, with so many rows in a stream; gives what it says when it is ready."""
     command = [sys.executable, "-m", "integration_tests.sandbox", "--start", START, "--now", NOW]
     command += ["--rate-scale", "10000", "--smallest", "--bulk", f"emailSend={rows}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
@@ -76,7 +76,7 @@ def catalog() -> dict[str, Any]:
         return configured(discover(sandbox), ["email_send"])
 
 
-def test_given_a_table_ten_times_larger_when_read_then_no_more_memory_is_used(catalog: dict[str, Any]) -> None:
+def test_given_a_stream_ten_times_larger_when_read_then_no_more_memory_is_used(catalog: dict[str, Any]) -> None:
     reads = []
     for rows in (ROWS, 10 * ROWS):
         with served(rows) as ready:

@@ -40,7 +40,7 @@ KEY = {"campaigns": "id", "templates": "templateId"}
 
 
 def first_page(endpoint: str) -> dict[str, str]:
-    """The parameter that requests the first page, of e-mail templates where it is about templates."""
+    """The parameter that requests the first page, of email templates where it is about templates."""
     if endpoint == "experiments":
         return {"offset": "0"}
     return {"page": "1"} | ({"messageMedium": "Email", "templateType": "Blast"} if endpoint == "templates" else {})
@@ -62,7 +62,7 @@ def assert_all(output: Output, sandbox: Sandbox, table: str) -> None:
 def test_given_a_first_page_without_rows_when_synced_then_the_next_ones_are_read_and_nothing_is_lost(
     table: str,
 ) -> None:
-    """It was empty for a moment: the next pass over the pages shows its rows."""
+    """It was empty for a timestamp: the next pass over the pages shows its rows."""
     endpoint, size = LISTED[table]
     with running_with(size=size) as sandbox:
         fault = sandbox.faults.add(Fault(kind="empty_page", endpoint=endpoint, params=first_page(endpoint)))
@@ -146,7 +146,7 @@ def test_given_no_rows_although_the_total_is_not_0_when_synced_then_the_stream_f
 
 
 @pytest.mark.parametrize("archived", [True, False], ids=["archived listed too", "archived apart"])
-@pytest.mark.parametrize("unfiltered", [True, False], ids=["totals of everything", "totals of what was asked for"])
+@pytest.mark.parametrize("unfiltered", [True, False], ids=["totals of everything", "totals of what was requested"])
 @pytest.mark.parametrize("size", [Size(), Size(campaigns=2, journeys=3, templates=1)], ids=["usual", "parts empty"])
 @pytest.mark.parametrize("table", FILTERED)
 def test_given_totals_of_either_reading_when_synced_then_all_rows_and_no_doubt(
@@ -228,7 +228,7 @@ def test_given_experiments_with_the_other_notation_of_a_total_when_synced_then_a
 
 
 def test_given_a_total_that_is_smaller_than_the_list_when_synced_then_a_full_page_is_not_taken_for_the_last() -> None:
-    """Offsets go on while pages are full: whether the total counts this page alone is not documented."""
+    """Offsets continue while pages are full: whether the total counts this page alone is not documented."""
     with running_with(size=Size(experiments=105)) as sandbox:
         sandbox.faults.add(Fault(kind="total", endpoint="experiments", total=100, **EVER))
 

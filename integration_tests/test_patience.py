@@ -94,12 +94,12 @@ def test_given_exports_that_fail_alone_when_synced_then_windows_are_narrowed(
     assert_exact(output.records("email_send"), truth(sandbox, "email_send"))
 
 
-# Keys that are refused for a moment
+# Keys that are refused for a timestamp
 
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("endpoint", ["*", EXPORT, LISTS])
-def test_given_a_key_that_is_refused_for_a_moment_when_synced_then_nothing_is_missing(
+def test_given_a_key_that_is_refused_for_a_timestamp_when_synced_then_nothing_is_missing(
     sandbox: Sandbox, waits: list[float], endpoint: str, status: int
 ) -> None:
     catalog = configured(catalog_here(sandbox), STREAMS)
@@ -114,7 +114,7 @@ def test_given_a_key_that_is_refused_for_a_moment_when_synced_then_nothing_is_mi
 
 
 @pytest.mark.parametrize("endpoint", ["users/forgotten", "users/forgottenUserIds", "users/forgotten*"])
-def test_given_forgotten_users_that_are_refused_for_a_moment_when_synced_then_nothing_is_missing(
+def test_given_forgotten_users_that_are_refused_for_a_timestamp_when_synced_then_nothing_is_missing(
     waits: list[float], monkeypatch: pytest.MonkeyPatch, endpoint: str
 ) -> None:
     """A project also refuses the identifier that it does not use, so that this refusal must not pass for that one."""

@@ -32,7 +32,7 @@ PROMPTLY = 10.0
 TERMINATED = 143
 MANY = 20_000
 ROOM = 192 * 1024
-"""Bytes that hold every table of a project but the one with that many rows."""
+"""Bytes that hold every stream of a project but the one with that many rows."""
 WINDOW = ("dataTypeName", "startDateTime", "endDateTime")
 
 
@@ -56,7 +56,7 @@ def _undisturbed(project: Sandbox) -> None:
 
 @pytest.fixture
 def reading(project: Sandbox, catalog: dict[str, Any], tmp_path: Path) -> Iterator[Callable[..., Reading]]:
-    """Start a read of some tables, or all; it is ended with the test."""
+    """Start a read of some streams, or all; it is ended with the test."""
     started: list[Reading] = []
 
     def start(*tables: str, days: int = 10, variables: dict[str, str] | None = None, **how: Any) -> Reading:
@@ -76,7 +76,7 @@ def reading(project: Sandbox, catalog: dict[str, Any], tmp_path: Path) -> Iterat
 
 
 def truth(project: Sandbox, catalog: dict[str, Any], table: str, **bounds: Any) -> list[dict[str, Any]]:
-    """The records that a table must have in the end."""
+    """The records that a stream must have in the end."""
     (schema,) = [stream["json_schema"] for stream in catalog["streams"] if stream["name"] == table]
     return expected(table, project.rows(TRUTH_OF[table], **bounds), schema)
 
@@ -115,7 +115,7 @@ def test_given_a_download_that_hangs_when_terminated_then_it_ends_promptly(
         Fault(kind="hang", endpoint=EXPORT, data_type="emailSend", seconds=600, after_bytes=after_bytes)
     )
     hanging = reading("email_open", "email_send")
-    until(lambda: project.faults.struck(hangs), "the export was not asked for")
+    until(lambda: project.faults.struck(hangs), "the export was not requested")
     until(lambda: after_bytes is None or any(one.bytes_sent == after_bytes for one in project.requests), "no bytes")
 
     seconds = hanging.terminate()
@@ -169,7 +169,7 @@ def test_given_log_lines_of_downloads_while_records_are_written_then_they_stand_
     output = both.read_all()
 
     assert output.exit_code == 0
-    assert any("Asking for less" in line for line in output.logs)
+    assert any("Requesting less" in line for line in output.logs)
     for table, rows in {"email_send": MANY, "email_send_skip": 0}.items():
         assert len(output.records(table)) == rows + Size().events
 
@@ -184,13 +184,13 @@ LATER = {
     "sms_send": "smsSend",
     "web_push_send": "webPushSend",
 }
-"""Tables that are read after `email_send`, and their data types."""
+"""Streams that are read after `email_send`, and their data types."""
 
 
 def test_given_a_destination_that_reads_nothing_when_downloads_log_then_they_go_on(
     project: Sandbox, reading: Callable[..., Reading]
 ) -> None:
-    """Each table's first export breaks twice, which is logged; there are more tables than threads."""
+    """Each stream's first export breaks twice, which is logged; there are more streams than threads."""
     breaks = [
         project.faults.add(Fault(kind="cut", cut_at="end", endpoint=EXPORT, data_type=data_type, times=2))
         for data_type in LATER.values()
@@ -204,7 +204,7 @@ def test_given_a_destination_that_reads_nothing_when_downloads_log_then_they_go_
 
     output = stuck.read_all()
     assert output.exit_code == 0
-    assert sum("Asking for less" in line for line in output.logs) == len(LATER)
+    assert sum("Requesting less" in line for line in output.logs) == len(LATER)
     for table in LATER:
         assert output.statuses(table)[-1] == "COMPLETE"
         assert len(output.records(table)) == Size().events
@@ -248,7 +248,7 @@ def test_given_a_process_killed_anywhere_when_resumed_then_nothing_is_lost_and_l
 
 
 def some_point(random: Random, one: Reading, project: Sandbox) -> Callable[[], bool]:
-    """A moment of a sync."""
+    """A timestamp of a sync."""
     if random.random() < 0.3:
         requests = random.randrange(1, 60)
         return lambda: len(project.requests) >= requests
@@ -257,13 +257,13 @@ def some_point(random: Random, one: Reading, project: Sandbox) -> Callable[[], b
 
 
 def exports(project: Sandbox) -> list[tuple[str, str, str]]:
-    """The windows that were asked for: data type, start and end."""
+    """The windows that were requested: data type, start and end."""
     asked = [one.params for one in project.requests if one.endpoint == EXPORT]
     return [tuple(rfc3339(one[name]) if "Date" in name else one[name] for name in WINDOW) for one in asked]  # type: ignore[misc]
 
 
 def kept(before: State, after: State) -> State:
-    """The last state of each table over several syncs, as the platform keeps it."""
+    """The last state of each stream over several syncs, as the platform keeps it."""
     return list({one["stream"]["stream_descriptor"]["name"]: one for one in [*before, *after]}.values())
 
 
@@ -287,7 +287,7 @@ def assert_little_again(runs: list[Output], asked: list[list[tuple[str, str, str
 
 
 def small_files() -> None:
-    """Let no file of this process grow beyond what all tables but one need."""
+    """Let no file of this process grow beyond what all streams but one need."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
 
 
@@ -305,7 +305,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_given_files_that_may_not_grow_when_synced_then_one_table_says_so_and_the_others_are_exact(
+def test_given_files_that_may_not_grow_when_synced_then_one_stream_says_so_and_the_others_are_exact(
     project: Sandbox, catalog: dict[str, Any], reading: Callable[..., Reading]
 ) -> None:
     limited = reading(before=small_files, days=60)
@@ -316,7 +316,7 @@ def test_given_files_that_may_not_grow_when_synced_then_one_table_says_so_and_th
     assert not limited.leftovers
 
 
-def test_given_a_full_disk_when_synced_then_one_table_says_so_and_the_others_are_exact(
+def test_given_a_full_disk_when_synced_then_one_stream_says_so_and_the_others_are_exact(
     project: Sandbox, catalog: dict[str, Any], reading: Callable[..., Reading], small_disk: Path
 ) -> None:
     """The one large body all but fills the disk for a while, in which the others are downloaded."""
@@ -332,7 +332,7 @@ def test_given_a_full_disk_when_synced_then_one_table_says_so_and_the_others_are
 
 
 def assert_full(output: Output, project: Sandbox, catalog: dict[str, Any]) -> None:
-    """The table that has no room says so, with nothing half emitted; all others are exact."""
+    """The stream that has no room says so, with nothing half emitted; all others are exact."""
     assert output.exit_code == 1
     assert [error["stream_descriptor"]["name"] for error in output.errors] == ["email_send"]
     (error,) = output.errors

@@ -1,4 +1,4 @@
-"""Projects identify people by e-mail address, by user id, or by either: every table comes exactly in all three."""
+"""Projects identify people by email address, by user id, or by either: every stream comes exactly in all three."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ Catalog = dict[str, Any]
 
 
 def keys_of(kind: str) -> dict[str, list[str]]:
-    """The primary keys of the tables in a project of that type."""
+    """The primary keys of the streams in a project of that type."""
     return KEYS | ({} if kind == "email" else {"users": ["itblUserId"]})
 
 
@@ -42,7 +42,7 @@ def serving(kind: str, patch: pytest.MonkeyPatch, **options: Any) -> Sandbox:
 
 
 def truth(sandbox: Sandbox, catalog: Catalog, table: str) -> list[Record]:
-    """The records that a table must have; members of lists are asked for by user id where these are unique."""
+    """The records that a stream must have; members of lists are requested by user id where these are unique."""
     (schema,) = [one["stream"]["json_schema"] for one in catalog["streams"] if one["stream"]["name"] == table]
     by_user_id = table == "list_users" and sandbox.options.project_type != "email"
     return expected(table, sandbox.truth("list_users_by_user_id" if by_user_id else TRUTH_OF[table]), schema)
@@ -78,7 +78,7 @@ def synced(request: pytest.FixtureRequest) -> Iterator[Synced]:
 
 @pytest.fixture(params=["userid", "hybrid"])
 def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A project that does not identify people by e-mail address."""
+    """A project that does not identify people by email address."""
     running = serving(request.param, monkeypatch)
     yield running
     running.stop()
@@ -218,7 +218,7 @@ def keyless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def summary(output: Output, table: str) -> str:
-    """The summary of a table."""
+    """The summary of a stream."""
     (line,) = [line for line in output.logs if f" {table}: complete" in line or f" {table}: STOPPED" in line]
     return line
 
@@ -261,7 +261,7 @@ def test_given_profiles_that_all_have_a_key_when_synced_then_nothing_is_remarked
 @pytest.mark.parametrize("method", ["direct", "jobs"])
 @pytest.mark.parametrize(("mode", "to"), [("incremental", "append"), ("incremental", "append_dedup"),
                                           ("full_refresh", "overwrite")])  # fmt: skip
-def test_given_a_window_of_profiles_without_a_key_when_synced_then_the_table_fails_before_it(
+def test_given_a_window_of_profiles_without_a_key_when_synced_then_the_stream_fails_before_it(
     monkeypatch: pytest.MonkeyPatch, mode: str, to: str, method: str
 ) -> None:
     """The first window has keys, the second none: of that one nothing leaves, however often it is tried."""

@@ -33,7 +33,7 @@ MISMATCH = {
     "custom_event.userId": "a number of the sender's; Iterable's own are texts",
     "experiment_metrics.confidence": "N/A and NaN are not numbers",
     "experiment_metrics.improvement": "N/A is not a number",
-    "users.someDate": "a day without a time is not a moment",
+    "users.someDate": "a day without a time is not a timestamp",
 }
 """What does not fit its column, and why not."""
 

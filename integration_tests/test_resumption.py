@@ -1,4 +1,4 @@
-"""Full refreshes that take long go on where an attempt was cut short, in whatever way it was."""
+"""Full refreshes that take long continue where an attempt was cut short, in whatever way it was."""
 
 import json
 import logging
@@ -135,7 +135,7 @@ def test_given_a_failing_detail_when_synced_again_then_only_the_rest_is_requeste
     second = read_here(project, catalog, first.state or None)
 
     resumption = "the first row that is missing" if first.records(stream) else "its beginning"
-    assert f"goes on from {resumption}" in first.errors[0]["message"]
+    assert f"resumes from {resumption}" in first.errors[0]["message"]
     assert_exact([*first.records(stream), *second.records(stream)], everything)
     if stream == "experiments":
         assert len(details_of(project, stream)) == len(second.records(stream))

@@ -194,7 +194,7 @@ def test_nested_fields_come_in_objects_under_dotted_names_or_both(sandbox: Sandb
     assert not any("deviceInfo.platform" in row and "deviceInfo" in row for row in opens)
 
 
-def test_no_two_events_of_a_table_are_identical_but_one_pair(sandbox: Sandbox) -> None:
+def test_no_two_events_of_a_stream_are_identical_but_one_pair(sandbox: Sandbox) -> None:
     lines = {name: unordered(sandbox.truth(name)) for name in sandbox.project.tables}
 
     assert len(lines) == 53
@@ -320,7 +320,7 @@ def test_metadata_is_paged_by_marker(sandbox: Sandbox) -> None:
             params = {"nextMarker": page["nextMarker"]}
 
     assert served == sandbox.truth("metadata")
-    assert len({row["key"] for row in served}) < len(served), "two tables share a key"
+    assert len({row["key"] for row in served}) < len(served), "two streams share a key"
     assert get(sandbox, "metadata/unknown").json() == {"results": []}
     assert get(sandbox, "metadata/stores/unknown").json()["code"] == "NotFound"
 

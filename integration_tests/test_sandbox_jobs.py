@@ -525,7 +525,7 @@ def test_a_job_takes_another_course(sandbox: Sandbox, kind: Any, wanted: list[st
     for other in healthy, another:
         assert states(sandbox, other, 3) == ["enqueued", "running", "completed"]
     assert sandbox.faults.struck(fault) == 1
-    assert not the_job(sandbox, job).cancelled, "nobody asked for that"
+    assert not the_job(sandbox, job).cancelled, "nobody requested that"
 
 
 def test_a_restarted_job_keeps_its_files() -> None:

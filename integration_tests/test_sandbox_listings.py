@@ -40,7 +40,7 @@ def refusal(sandbox: Sandbox, endpoint: str, **params: Any) -> tuple[int, str]:
 
 
 def follow(sandbox: Sandbox, endpoint: str, key: str, **params: Any) -> list[list[dict[str, Any]]]:
-    """The pages of a listing, each asked for at the address that the one before tells."""
+    """The pages of a listing, each requested at the address that the one before tells."""
     body = answer(sandbox, endpoint, **params)
     pages = []
     while True:

@@ -1,4 +1,4 @@
-"""How the sandbox tells people apart: by e-mail address, by user id, or by either, as a client sees it."""
+"""How the sandbox tells people apart: by email address, by user id, or by either, as a client sees it."""
 
 import json
 from collections import Counter

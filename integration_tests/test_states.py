@@ -48,12 +48,12 @@ def of_all(*states: dict[str, Any]) -> dict[str, Any]:
 
 
 def told(output: Output, table: str) -> list[str]:
-    """The warnings about the saved state of a table, without the summary that repeats them."""
+    """The warnings about the saved state of a stream, without the summary that repeats them."""
     return [line for line in output.logs if f" {table}: the saved state" in line]
 
 
 def refused(output: Output, table: str) -> str:
-    """The error of a table that was not begun, since its saved state cannot be used."""
+    """The error of a stream that was not begun, since its saved state cannot be used."""
     assert output.statuses(table) == ["STARTED", "INCOMPLETE"]
     assert not output.records(table)
     (error,) = [one for one in output.errors if one["stream_descriptor"]["name"] == table]
@@ -166,7 +166,7 @@ def test_given_a_state_with_one_key_that_is_known_when_appended_then_it_is_used(
     assert all(record["createdAt"] > "2024-03-09T22" for record in output.records("email_open"))
 
 
-def test_given_a_table_without_a_state_when_one_is_handed_over_then_it_is_not_spoken_of(sandbox: Sandbox) -> None:
+def test_given_a_stream_without_a_state_when_one_is_handed_over_then_it_is_not_spoken_of(sandbox: Sandbox) -> None:
     output = sync(sandbox, "channels", "lists", to="append", state=[of_stream("channels", {"slices": []})])
 
     assert not output.errors
@@ -204,7 +204,7 @@ def test_the_keys_of_every_written_state_are_declared(sandbox: Sandbox, whole: O
 
 
 def shared_states(whole: Output, *tables: str) -> list[dict[str, Any]]:
-    """What the first sync saved for some tables."""
+    """What the first sync saved for some streams."""
     return [one for one in whole.state if one["stream"]["stream_descriptor"]["name"] in tables]
 
 
@@ -228,7 +228,7 @@ def beside(whole: Output) -> dict[str, State]:
 
 
 @pytest.mark.parametrize("how", ["GLOBAL first", "GLOBAL last", "two GLOBAL", "beside a GLOBAL of nothing"])
-def test_given_a_global_state_beside_others_when_appended_then_its_tables_are_refused_and_the_others_go_on(
+def test_given_a_global_state_beside_others_when_appended_then_its_streams_are_refused_and_the_others_go_on(
     sandbox: Sandbox, whole: Output, how: str
 ) -> None:
     output = sync(sandbox, "email_open", "campaigns", "users", to="append", state=beside(whole)[how])
@@ -254,7 +254,7 @@ def test_given_a_global_state_beside_others_when_synced_then_a_warning_tells_tha
     assert not told(output, "users")
 
 
-def test_given_a_table_in_a_global_state_and_beside_it_when_synced_then_the_warning_tells_from_where_it_starts(
+def test_given_a_stream_in_a_global_state_and_beside_it_when_synced_then_the_warning_tells_from_where_it_starts(
     sandbox: Sandbox, whole: Output
 ) -> None:
     states = [of_all(*shared_states(whole, "email_open")), of_stream("email_open", {"settled": "2024-02-01T00:00:00Z"})]
@@ -267,7 +267,7 @@ def test_given_a_table_in_a_global_state_and_beside_it_when_synced_then_the_warn
     assert "GLOBAL" in refused(appended, "email_open")
 
 
-def test_given_a_global_state_of_other_tables_beside_states_when_appended_then_nothing_is_said(
+def test_given_a_global_state_of_other_streams_beside_states_when_appended_then_nothing_is_said(
     sandbox: Sandbox, whole: Output
 ) -> None:
     states = [of_all(of_stream("elsewhere", {"a": 1}), of_stream("email_open", {})), *whole.state]
@@ -312,7 +312,7 @@ def test_given_a_state_of_another_namespace_beside_its_own_when_appended_then_it
 
 @pytest.mark.parametrize("tables", [["email_open"], ["list_users"], ["channels", "email_open"], ["no_such_table"]])
 @pytest.mark.parametrize("namespace", [None, "elsewhere"])
-def test_given_a_catalog_with_a_table_twice_when_read_then_it_is_refused_before_anything_is_asked_for(
+def test_given_a_catalog_with_a_stream_twice_when_read_then_it_is_refused_before_anything_is_asked_for(
     sandbox: Sandbox, tables: list[str], namespace: str | None
 ) -> None:
     catalog = configured(catalog_here(sandbox), ["channels", "email_open", "email_send", "list_users"])
@@ -338,7 +338,7 @@ def test_given_a_catalog_with_a_table_twice_when_read_then_it_is_refused_before_
     assert not sandbox.requests
 
 
-def test_given_a_catalog_with_a_table_twice_when_read_as_a_process_then_one_trace_says_so(sandbox: Sandbox) -> None:
+def test_given_a_catalog_with_a_stream_twice_when_read_as_a_process_then_one_trace_says_so(sandbox: Sandbox) -> None:
     catalog = configured(catalog_here(sandbox), ["email_open", "channels"])
     catalog["streams"] += [catalog["streams"][1]]
 

@@ -42,11 +42,11 @@ def schema_of(catalog: Catalog, table: str) -> dict[str, Any]:
 
 
 def truth(sandbox: Sandbox, catalog: Catalog, table: str, **bounds: Any) -> list[dict[str, Any]]:
-    """The records of a table that the sandbox's rows, within bounds, must become."""
+    """The records of a stream that the sandbox's rows, within bounds, must become."""
     return expected(table, sandbox.truth(TRUTH_OF[table], **bounds), schema_of(catalog, table))
 
 
-# One full sync of all tables, through the process
+# One full sync of all streams, through the process
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def first(project: Sandbox, catalog: Catalog) -> Output:
     return run(project, "read", config=settings(project), catalog=configured(catalog))
 
 
-def test_given_a_project_when_discovered_then_each_table_has_its_key_and_cursor(catalog: Catalog) -> None:
+def test_given_a_project_when_discovered_then_each_stream_has_its_key_and_cursor(catalog: Catalog) -> None:
     keys = {stream["name"]: [name for (name,) in stream["source_defined_primary_key"]] for stream in catalog["streams"]}
     cursors = {stream["name"]: stream.get("default_cursor_field", []) for stream in catalog["streams"]}
 
@@ -417,7 +417,7 @@ LISTS = {
     "in a column below an object": ("address.zip", ["1", "2"], '["1","2"]'),
     "in a column that holds objects at times": ("profile", [{"a": 1}], '[{"a":1}]'),
     "in a column of whole numbers": ("favoriteNumbers", [1, 2], None),
-    "in a column of moments": ("lastVisit", ["2024-01-01 00:00:00 +00:00"], None),
+    "in a column of timestamps": ("lastVisit", ["2024-01-01 00:00:00 +00:00"], None),
     "in a column of flags": ("isVip", [True], None),
     "in a column of numbers": ("averageOrder", [1.5], None),
 }
@@ -436,7 +436,9 @@ def test_given_a_profile_field_that_holds_a_list_when_synced_then_text_columns_h
     assert record.get("dataFields") == (None if text else {name: sent})
 
 
-def test_given_a_list_in_a_text_column_of_another_table_when_synced_then_it_is_in_data_fields(sandbox: Sandbox) -> None:
+def test_given_a_list_in_a_text_column_of_another_stream_when_synced_then_it_is_in_data_fields(
+    sandbox: Sandbox,
+) -> None:
     sandbox.add_event("emailOpen", {"email": "new@example.com", "ip": ["::1"]}, at="2024-02-01T00:00:00Z")
 
     records = sync(sandbox, "email_open").records("email_open")
@@ -515,11 +517,11 @@ def test_given_a_field_that_is_new_since_discovery_when_synced_then_it_is_in_dat
     assert "shoeSize" not in record
 
 
-# One table that may not be read
+# One stream that may not be read
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_given_a_denied_data_type_when_synced_then_only_its_table_fails(
+def test_given_a_denied_data_type_when_synced_then_only_its_stream_fails(
     sandbox: Sandbox, waits: list[float], status: int
 ) -> None:
     catalog = catalog_here(sandbox)
@@ -553,7 +555,7 @@ ODD = {
         {"createdAt": "2024-02-01T00:00:00Z", "dataFields": {"dataFields": None}},
     ),
     "no cursor": ('{"email":"a@example.com"}', {"email": "a@example.com"}),
-    "a cursor that is no moment": (
+    "a cursor that is not a timestamp": (
         '{"email":"a@example.com","createdAt":"yesterday"}',
         {"email": "a@example.com", "dataFields": {"createdAt": "yesterday"}},
     ),

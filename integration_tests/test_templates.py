@@ -17,7 +17,7 @@ ALREADY_LISTED, LISTED_LATER = ("Base", "Email"), ("Workflow", "SMS")
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that e-mail templates for blasts, and all templates together, come in several pages."""
+    """So that email templates for blasts, and all templates together, come in several pages."""
     monkeypatch.setattr(Templates, "first_page", Templates.first_page | {"pageSize": 20})
 
 

@@ -1,4 +1,4 @@
-"""Answers that are not as documented: the table says so in a sentence, its state stays, the others are read."""
+"""Answers that are not as documented: the stream says so in a sentence, its state stays, the others are read."""
 
 import pytest
 
@@ -17,11 +17,11 @@ ANSWERS = [
     ("campaign_metrics", "campaigns/metrics", "", "no header with id"),
     ("campaign_metrics", "campaigns/metrics", "id,opens\nseven,1\n", "a row without id"),
     ("experiment_metrics", "experiments", '{"experiments":[{"id":"seven"}]}', "a row without a usable 'id'"),
-    ("list_users", "lists", '{"lists":[{"id":"seven"}]}', "a list whose id is no number"),
+    ("list_users", "lists", '{"lists":[{"id":"seven"}]}', "a list whose id is not a number"),
     ("user_fields", "users/getFields", '{"fields":[]}', "no object under 'fields'"),
     ("forgotten_users", "users/forgotten", '{"hashedEmails":7}', "no list under 'hashedEmails'"),
     ("metadata", "metadata", '{"results":[{}]}', "an object without 'name' under 'results'"),
-    ("metadata", "metadata/*/*", '{"key":"another"}', "another key than the one that was asked for"),
+    ("metadata", "metadata/*/*", '{"key":"another"}', "another key than the one that was requested"),
     ("metadata", "metadata", '{"results":[],"nextMarker":"on and on"}', "a next page that was read before"),
     (
         "snippets",
@@ -33,7 +33,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("table", "endpoint", "body", "trouble"), ANSWERS)
-def test_given_an_answer_that_is_not_documented_when_synced_then_the_table_says_what_it_holds(
+def test_given_an_answer_that_is_not_documented_when_synced_then_the_stream_says_what_it_holds(
     sandbox: Sandbox, table: str, endpoint: str, body: str, trouble: str
 ) -> None:
     catalog = configured(catalog_here(sandbox), (table, "message_types"))
@@ -44,7 +44,7 @@ def test_given_an_answer_that_is_not_documented_when_synced_then_the_table_says_
     (error,) = output.errors
     assert error["message"] == (
         f"{table}: Iterable's answer holds {trouble}, which is not as documented. "
-        "Report this with the log of the sync. Another try goes on from its beginning."
+        "Report this with the log of the sync. The next attempt resumes from its beginning."
     )
     assert error["failure_type"] == "system_error"
     assert output.records(table) == []

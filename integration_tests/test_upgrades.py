@@ -23,7 +23,7 @@ LIST: Properties = {"type": ["null", "array"], "items": {}}
 
 
 def catalog_of(sandbox: Sandbox, table: str, change: Callable[[Properties], object]) -> Catalog:
-    """The configured catalog of one table whose columns were changed, as another version would have told them."""
+    """The configured catalog of one stream whose columns were changed, as another version would have told them."""
     catalog = configured(catalog_here(sandbox), [table])
     change(catalog["streams"][0]["stream"]["json_schema"]["properties"])
     return catalog
@@ -115,7 +115,7 @@ OTHER_TYPES = {
     "a whole number that was any": ("emailOpen", "campaignId", NUMBER, {"campaignId": 7}, 7, None),
     "a whole number that was text": ("emailOpen", "campaignId", TEXT, {"campaignId": 7}, None, 7),
     "text where that column was text": ("emailOpen", "campaignId", TEXT, {"campaignId": "7"}, "7", None),
-    "a whole number that was a moment": ("emailOpen", "campaignId", MOMENT, {"campaignId": 7}, None, 7),
+    "a whole number that was a timestamp": ("emailOpen", "campaignId", MOMENT, {"campaignId": 7}, None, 7),
     "a flag that was text": ("emailOpen", "isBot", TEXT, {"isBot": True}, None, True),
     "text that was a flag": ("emailOpen", "ip", FLAG, {"ip": "::1"}, None, "::1"),
     "text that was an object": ("emailOpen", "ip", OBJECT, {"ip": {"v": 6}}, {"v": 6}, None),
@@ -125,10 +125,10 @@ OTHER_TYPES = {
     "data that was a list": (
         "emailSend", "transactionalData", LIST, {"transactionalData": '{"a": 1}'}, None, '{"a": 1}',
     ),
-    "a moment that was text": (
+    "a timestamp that was text": (
         "inAppSend", "expiresAt", TEXT, {"expiresAt": "2024-02-02 10:00:00 +00:00"}, "2024-02-02T10:00:00Z", None,
     ),
-    "text that was a moment": ("emailOpen", "city", MOMENT, {"city": "Paris"}, None, "Paris"),
+    "text that was a timestamp": ("emailOpen", "city", MOMENT, {"city": "Paris"}, None, "Paris"),
     "items that were an object": (
         "purchase", "shoppingCartItems", OBJECT, {"shoppingCartItems": [{"id": "1"}]}, None, [{"id": "1"}],
     ),
@@ -157,7 +157,7 @@ def test_given_a_column_of_another_type_when_synced_then_what_fits_that_type_is_
 
 
 @pytest.mark.parametrize("column", [TEXT, WHOLE, LIST, MOMENT], ids=["text", "whole", "list", "moment"])
-def test_given_tables_all_of_whose_columns_had_another_type_when_synced_then_every_value_is_somewhere(
+def test_given_streams_all_of_whose_columns_had_another_type_when_synced_then_every_value_is_somewhere(
     sandbox: Sandbox, column: Properties
 ) -> None:
     """Keys and cursors keep their values, whatever type is declared: a key that is null would lose the record."""

@@ -38,11 +38,11 @@ class Config:
 
     Attributes:
         api_key: A server-side key of the project.
-        start_date: From when rows of the export tables are read, inclusive, UTC.
+        start_date: From when rows of the export streams are read, inclusive, UTC.
         end_date: Until when, exclusive, UTC; None for the present.
-        window: The time span that an export request asks for to begin with.
+        window: The time span that an export request covers at first.
         lookback: How long Iterable may take to make an event exportable.
-        event_key: The primary key that event tables declare: `event_id` or `email`.
+        event_key: The primary key that event streams declare: `event_id` or `email`.
         export_method: How windows are downloaded: `automatic`, `direct` or `jobs`.
         url: Scheme and host of the API, without a trailing slash.
         rate_scale: By what the request limits are multiplied; 1 but for tests.
@@ -81,7 +81,7 @@ class Config:
         if end_date is not None and end_date <= start_date:
             raise refusal(
                 "end_date",
-                "is not after start_date. Give a later moment, or leave it empty to read up to now.",
+                "is not after start_date. Give a later timestamp, or leave it empty to read up to now.",
             )
         region = _choice(settings, "region", tuple(HOSTS), "US")
         return cls(
@@ -131,7 +131,7 @@ def _date(settings: Mapping[str, Any], name: str) -> datetime | None:
     try:
         return timestamps.from_setting(value.strip())
     except ValueError:
-        raise refusal(name, f"is no date that exists: {_quoted(value, _LIKE_DATE)}. Use {DATE_FORMS}.") from None
+        raise refusal(name, f"is not a date that exists: {_quoted(value, _LIKE_DATE)}. Use {DATE_FORMS}.") from None
 
 
 def _integer(settings: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:

@@ -6,7 +6,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 
 class TooLargeError(Exception):
-    """The server could not deliver what was asked for at once; less of it might come."""
+    """The server could not deliver what was requested at once; less of it might come."""
 
 
 class DiskFullError(AirbyteTracedException):

@@ -1,4 +1,4 @@
-"""How a read ends: which tables stopped before their end, why, and from where another try goes on, in one error."""
+"""How a read ends: which streams stopped before their end, why, and where the next attempt resumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable.api.errors import StreamFailure
 from source_iterable.streams import IterableStream
 
-# The platform tries no more after a config_error, so this counts last: one table that another try can help is enough.
+# The platform tries no more after a config_error, so this counts last: one stream that another try can help is enough.
 PRECEDENCE = (FailureType.transient_error, FailureType.system_error, FailureType.config_error)
 
 NOT_BEGUN = StreamFailure(
@@ -33,8 +33,8 @@ def summary_of(streams: Sequence[IterableStream]) -> AirbyteTracedException | No
     others = "; all others are complete" if number < len(streams) else ""
     told = "\n".join(f"{', '.join(names)}: {cause}" for cause, names in causes.items())
     return AirbyteTracedException(
-        message=f"{number} of {len(streams)} tables stopped before the end{others}. In brackets: from where another "
-        f"try goes on.\n{told}",
-        internal_message="tables stopped before their end",
+        message=f"{number} of {len(streams)} streams stopped before the end{others}. "
+        f"In parentheses: where the next attempt resumes.\n{told}",
+        internal_message="streams stopped before their end",
         failure_type=next(kind for kind in PRECEDENCE if kind in kinds),
     )

@@ -43,12 +43,12 @@ _DIGITS_IN_ALL = 8  # a date
 
 
 def masked(text: str) -> str:
-    """``text`` without e-mail addresses, phone numbers and what is named a user id, cut to a length fit for a log."""
+    """``text`` without email addresses, phone numbers and what is named a user id, cut to a length fit for a log."""
     return unnamed(text)[:MAX_QUOTE]
 
 
 def unnamed(text: str) -> str:
-    """``text``, however long, without e-mail addresses, phone numbers and what is named a user id.
+    """``text``, however long, without email addresses, phone numbers and what is named a user id.
 
     A number with fewer than eight digits (with a `+`, seven), a date and an IP address stay: statuses, counts and
     ids look like that.

@@ -21,7 +21,7 @@ from source_iterable.masking import unnamed
 TERMINATED = 128 + signal.SIGTERM
 PATIENCE_SECONDS = 7  # with a destination that does not read, once the process is asked to end
 MAX_QUEUED_LINES = 1000
-# What the CDK logs of each table and each retry, which other lines tell better.
+# What the CDK logs of each stream and each retry, which other lines tell better.
 SUPPRESSED_PREFIXES = (
     "Backing off ",
     "During the sync, the following ",
@@ -42,7 +42,8 @@ class Log(QueueHandler):
 
     A line of the main thread is written at once, so that it keeps its place among the messages, which are written by
     that thread too. A line of any other thread goes through a queue that a thread of its own writes out: while the
-    destination reads nothing, that one waits, and downloads go on. What the queue cannot hold is dropped and counted.
+    destination reads nothing, that one waits, and downloads continue. What the queue
+    cannot hold is dropped and counted.
     """
 
     def __init__(self, out: BinaryIO, max_queued: int = MAX_QUEUED_LINES) -> None:

@@ -1,4 +1,4 @@
-"""What a person reads in the log while a sync runs: a line for each window, a summary for each table."""
+"""What a person reads in the log while a sync runs: a line for each window, a summary for each stream."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ logger = logging.getLogger("airbyte")
 
 
 class Progress:
-    """How far the read of one table has come.
+    """How far the read of one stream has come.
 
     Attributes:
-        span: From where to where it is read; None for a table without windows.
+        span: From where to where it is read; None for a stream without windows.
         rows: How many records left.
-        names: How many of them bear each name, where the rows of a table have names that look like names.
+        names: How many of them bear each name, where the rows of a stream have names that look like names.
     """
 
     span: Window | None = None
@@ -47,7 +47,7 @@ class Progress:
             self._requests += 1
 
     def begin(self) -> None:
-        """Start the watch: the table's turn has come."""
+        """Start the watch: the stream's turn has come."""
         self._began = time.monotonic()
 
     def window_done(self, window: Window, rows: int, size: int, seconds: float) -> None:
@@ -85,7 +85,7 @@ class Progress:
         logger.warning("%s: %s", self._stream, text)
 
     def summary(self, resumption: str = "") -> None:
-        """Log what became of the table; of one that stopped, ``resumption`` tells from where another try goes on."""
+        """Log what became of the stream; of one that stopped, ``resumption`` tells where the next attempt resumes."""
         logger.log(
             logging.WARNING if resumption else logging.INFO,
             "%s: %s: %s%s in %d request%s, %s%s%s",
@@ -96,7 +96,7 @@ class Progress:
             self._requests,
             "" if self._requests == 1 else "s",
             duration(time.monotonic() - self._began),
-            f"; another try goes on from {resumption}" if resumption else "",
+            f"; the next attempt resumes from {resumption}" if resumption else "",
             "".join(f"; {remark}" for remark in self.remarks),
         )
         told = self.names.most_common(NAMES_TOLD)

@@ -43,7 +43,7 @@ class Entrypoint(AirbyteEntrypoint):
     def handle_record_counts(
         message: AirbyteMessage, stream_message_count: defaultdict[HashableStreamDescriptor, float]
     ) -> AirbyteMessage:
-        """Count the records of a batch for the table's next state."""
+        """Count the records of a batch for the stream's next state."""
         if isinstance(message, Batch):
             stream_message_count[HashableStreamDescriptor(name=message.record.stream)] += message.count  # type: ignore[union-attr]
             return message
@@ -112,7 +112,7 @@ def answer(arguments: list[str], output: Output, log: Log) -> None:
             log.finish()
             logger.warning(
                 "The sync was told to end (SIGTERM): it was cancelled, or took longer than it may. What the STATE "
-                "messages tell is saved, and another try goes on from there."
+                "messages tell is saved, and the next attempt resumes from there."
             )
 
 

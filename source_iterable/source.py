@@ -1,4 +1,4 @@
-"""SourceIterable: what it answers to `check`, which tables it has, and how a read of them begins."""
+"""SourceIterable: what it answers to `check`, which streams it has, and how a read of them begins."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CHECK_READ_TIMEOUT = 20.0
 
 
 class SourceIterable(AbstractSource):
-    """Iterable, as a source of tables."""
+    """Iterable, as a source of streams."""
 
     def __init__(self, *, in_batches: bool = False, made: Sequence[IterableStream] | None = None) -> None:
         """Make a source.
@@ -140,10 +140,10 @@ class SourceIterable(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """Read the selected tables one after the other, downloading ahead of the one that is emitted.
+        """Read the selected streams one after the other, downloading ahead of the one that is emitted.
 
         The order is the connector's, whatever that of the catalog: what is soon done or can be resumed comes before
-        what takes hours and would begin anew, so that an attempt that is cut short starves no stream.
+        what takes hours and would start over, so that an attempt that is cut short starves no stream.
         """
         parsed = Config.parse(config)
         _require_each_once(catalog)
@@ -225,7 +225,7 @@ class SourceIterable(AbstractSource):
 
 
 def _is_of_streams(state: AirbyteStateMessage) -> bool:
-    """Whether ``state`` is that of one table, or of all tables."""
+    """Whether ``state`` is that of one stream, or of all streams."""
     if state.type is AirbyteStateType.STREAM:
         return state.stream is not None
     shared = state.global_.shared_state if state.global_ else None

@@ -1,4 +1,4 @@
-"""Iterable's notations of a moment, in and out, always UTC.
+"""Iterable's notations of a timestamp, in and out, always UTC.
 
 Iterable sends `2021-04-14 16:41:09 +00:00`, epoch milliseconds, ISO 8601 with and without
 fractions, and, for custom profile fields, whatever a customer once sent
@@ -28,18 +28,18 @@ _USUAL_LENGTH = len("2021-04-14 16:41:09 +00:00")
 
 
 def moment(value: object) -> datetime:
-    """The moment that ``value`` tells: an aware datetime in UTC, as fine as it was given.
+    """The timestamp that ``value`` tells: an aware datetime in UTC, as fine as it was given.
 
     Text without an offset is UTC; a number is epoch milliseconds. A fraction that repeats its dot
     (`22:43:34.134105.000Z`, seen in exports) counts up to the second dot.
 
     Raises:
-        ValueError: If ``value`` is none of Iterable's notations, or is no moment of the calendar.
+        ValueError: If ``value`` is none of Iterable's notations, or is not a timestamp of the calendar.
     """
     if isinstance(value, str):
         found = _MOMENT.fullmatch(value.strip())
         if not found:
-            raise ValueError("no moment in one of Iterable's notations")
+            raise ValueError("no timestamp in one of Iterable's notations")
         fraction = found["fraction"].split(".")[1] if found["fraction"] else ""
         text = f"{found['day']}T{found['time']}{'.' + fraction[:6] if fraction else ''}{found['zone'] or 'Z'}"
         parsed = cast("datetime", pendulum.parse(text))  # a text with a time gives nothing else
@@ -47,19 +47,19 @@ def moment(value: object) -> datetime:
             # A plain datetime: pendulum's own does arithmetic in classes of its own.
             return datetime.fromisoformat(parsed.astimezone(timezone.utc).isoformat())
         except OverflowError as error:
-            raise ValueError("no moment of the calendar") from error
+            raise ValueError("no timestamp of the calendar") from error
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             return EPOCH + timedelta(milliseconds=value)
         except OverflowError as error:
-            raise ValueError("no moment of the calendar") from error
-    raise ValueError("no moment in one of Iterable's notations")
+            raise ValueError("no timestamp of the calendar") from error
+    raise ValueError("no timestamp in one of Iterable's notations")
 
 
 def rfc3339(value: object) -> str | None:
-    """``value`` as `2021-04-14T16:41:09Z`, its fraction kept; None where it tells no moment.
+    """``value`` as `2021-04-14T16:41:09Z`, its fraction kept; None where it tells no timestamp.
 
-    A bare date is no moment and gives None.
+    A bare date is not a timestamp and gives None.
     """
     if _is_usual(value):
         try:
@@ -73,7 +73,7 @@ def rfc3339(value: object) -> str | None:
 
 
 def lies_in_second(value: object, second: str) -> bool:
-    """Whether ``value``, cut to the whole second, is the moment that `for_export` gives as ``second``."""
+    """Whether ``value``, cut to the whole second, is the timestamp that `for_export` gives as ``second``."""
     if _is_usual(value):
         return value == second
     try:
@@ -109,7 +109,7 @@ def for_export(when: datetime) -> str:
 
 
 def from_setting(text: str) -> datetime:
-    """The moment of a date setting: `YYYY-MM-DD`, `YYYY-MM-DDTHH:MM:SSZ` or `MM/DD/YYYY`, in UTC.
+    """The timestamp of a date setting: `YYYY-MM-DD`, `YYYY-MM-DDTHH:MM:SSZ` or `MM/DD/YYYY`, in UTC.
 
     A bare day means its 00:00.
 

@@ -1,4 +1,4 @@
-"""The arithmetic of windows: spans of time that one export request asks for. No clock, no HTTP."""
+"""The arithmetic of windows: spans of time that one export request covers. No clock, no HTTP."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Window:
 
 
 class Width:
-    """How wide the next window of a table is: remembers what worked, shrinks at once, grows gently.
+    """How wide the next window of a stream is: remembers what worked, shrinks at once, grows gently.
 
     It begins at ``base``, or at ``current`` where that is known to work. Bodies smaller than ``small`` bytes double
     it, up to ``widest``, and a body of ``ample`` bytes brings a widened one back.
@@ -86,7 +86,7 @@ class Width:
     def delivered(self, window: Window, size: int) -> None:
         """Learn that ``window`` came whole, in ``size`` bytes on the wire."""
         if window.width * 2 <= self.current:
-            return  # a rest at the end of a span, or one asked for before the width grew, proves nothing
+            return  # a rest at the end of a span, or one requested before the width grew, proves nothing
         if self.current >= self._base:
             if size < self._small:
                 self.current = min(self.current * 2, self._widest)
@@ -103,7 +103,7 @@ class Width:
     def refused(self, window: Window) -> None:
         """Learn that the server could not deliver ``window``."""
         if window.width > self.current:
-            return  # asked for before the width shrank: nothing new
+            return  # requested before the width shrank: nothing new
         half = max(SECOND, _seconds(window.width / 2))
         self._widest = min(self._widest, max(half, self._base))
         self.current = min(half, self._base)

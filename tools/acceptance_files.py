@@ -20,7 +20,7 @@ HERE = ROOT / "integration_tests"
 SNAPSHOT = ROOT / "unit_tests" / "snapshots" / "catalog.json"
 FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
 KEPT = {"campaigns": {"campaignStates": {"Running": [2220236]}}}
-"""What the states of some tables keep besides moments."""
+"""What the states of some tables keep besides timestamps."""
 
 
 def documents(catalog: Mapping[str, Any]) -> dict[Path, str]:

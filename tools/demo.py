@@ -1,4 +1,4 @@
-"""`make demo`: a make-believe Iterable project, replicated twice into a local database that one can look into.
+"""`make demo`: a fictional Iterable project, replicated twice into a local database that one can look into.
 
 The sandbox stands in for Iterable; the connector runs as Airbyte runs it, as a process that writes messages;
 the part of the destination is played here, by a DuckDB file whose rows are merged on their primary keys.
@@ -101,7 +101,7 @@ class Connector:
         return streams
 
     def read(self, catalog: Message, state: Sequence[Message]) -> Iterator[Message]:
-        """The messages of a sync that goes on from ``state``."""
+        """The messages of a sync that resumes from ``state``."""
         yield from self._run("read", catalog=catalog, **({"state": state} if state else {}))
 
     def _run(self, command: str, **inputs: Any) -> Iterator[Message]:
@@ -283,7 +283,7 @@ def report(first: Sync, second: Sync, database: Database, sandbox: Sandbox) -> l
     table.add_row("all", *(f"{count:,}" for count in totals.values()), "", seconds(first, second, ""))
     console.print(table)
     console.print("The 2nd sync reads the last hour before the 1st once more: rows that were there replace themselves.")
-    console.print("Two e-mail opens are identical in everything that Iterable sends: they count as one event.")
+    console.print("Two email opens are identical in everything that Iterable sends: they count as one event.")
     return differences
 
 
@@ -341,7 +341,7 @@ def main() -> int:
     with Sandbox(size=SIZE, start=start, rate_scale=RATE_SCALE) as sandbox, TemporaryDirectory() as name:
         folder = Path(name)
         console.print(
-            f"[bold]A stand-in for Iterable[/] serves a make-believe project at {sandbox.url}\n"
+            f"[bold]A stand-in for Iterable[/] serves a fictional project at {sandbox.url}\n"
             f"with {RATE_SCALE} times Iterable's requests a minute, so that nobody has to wait."
         )
         connector = Connector(folder, sandbox.url, {"api_key": sandbox.api_key, "start_date": f"{start:%Y-%m-%d}"})

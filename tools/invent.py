@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 SHIFT = timedelta(days=47, hours=5, minutes=13, seconds=29, milliseconds=411)
-"""By how much every moment is later."""
+"""By how much every timestamp is later."""
 ALIKE = 5
 """How many rows of the same names and types are kept."""
 ROWS_OF_KEYS = {"metadata_values", "metadata_keys", "content", "metrics", "members", "members_body"}
@@ -68,7 +68,7 @@ class Inventor:
         return float(self._digits(repr(value))) if isinstance(value, float) else value
 
     def integer(self, value: int) -> int:
-        """A number of as many digits; a moment for a moment in milliseconds, and zero for zero."""
+        """A number of as many digits; a timestamp for a timestamp in milliseconds, and zero for zero."""
         if value in MILLISECONDS:
             return value + int(SHIFT.total_seconds() * 1000)
         return int(self._digits(str(value)))
@@ -190,7 +190,7 @@ def _hex(known: str, salt: int) -> str:
 
 
 def _later(text: str) -> str:
-    """A moment or a day in the same notation."""
+    """A timestamp or a day in the same notation."""
     day, rest = text[:10], text[10:]
     if not rest:
         return str((datetime.fromisoformat(day) + SHIFT).date())

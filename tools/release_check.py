@@ -1,7 +1,7 @@
 """Whether the tree can be released: its files agree on versions and dates, and the lock files fit pyproject.toml.
 
 ``python -m tools.release_check [--tag v1.2.3]`` names every disagreement and ends with exit code 1 if there is one.
-It asks nothing of the network: a lock file fits if it holds every package that pyproject.toml asks for, in a version
+It asks nothing of the network: a lock file fits if it holds every package that pyproject.toml requests, in a version
 within its range.
 """
 
@@ -112,7 +112,7 @@ def is_day(text: str) -> bool:
 
 
 def lock_problems(root: Path) -> Iterator[str]:
-    """Where a lock file lacks what pyproject.toml asks for, is out of its range, or contradicts another lock file."""
+    """Where a lock file lacks what pyproject.toml requests, is out of its range, or contradicts another lock file."""
     settings = project(root)
     runtime = settings["project"]["dependencies"]
     asked = {
@@ -126,7 +126,7 @@ def lock_problems(root: Path) -> Iterator[str]:
         for requirement in map(Requirement, requirements):
             versions = locks[name].get(canonicalize_name(requirement.name), set())
             if not versions:
-                yield f"{name}: {requirement.name} is missing, which pyproject.toml asks for. Run `make lock`."
+                yield f"{name}: {requirement.name} is missing, which pyproject.toml requests. Run `make lock`."
             for version in sorted(versions):
                 if not requirement.specifier.contains(version, prereleases=True):
                     yield f"{name}: {requirement.name} {version} is not {requirement.specifier}. Run `make lock`."

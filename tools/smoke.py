@@ -1,4 +1,4 @@
-"""Read a make-believe project with an installed connector: ``python -m tools.smoke COMMAND``.
+"""Read a fictional project with an installed connector: ``python -m tools.smoke COMMAND``.
 
 COMMAND is the console script of any environment, of another version of Python too. Its answers to `spec`, `check`,
 `discover` and `read` must be those of this checkout.

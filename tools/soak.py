@@ -169,7 +169,7 @@ def _chain(sandbox: Sandbox, replica: Replica, folder: Path, rng: Random) -> Non
 
 
 def _some_point(rng: Random, one: Reading, sandbox: Sandbox) -> Callable[[], bool]:
-    """A moment of a sync: after so many lines, requests, or milliseconds."""
+    """A timestamp of a sync: after so many lines, requests, or milliseconds."""
     kind = rng.random()
     if kind < 0.3:
         requests = rng.randrange(1, 80)

@@ -1,4 +1,4 @@
-"""The prefetcher under stress: random tables, sizes, refusals, failures and room, on real threads.
+"""The prefetcher under stress: random streams, sizes, refusals, failures and room, on real threads.
 
 A seed tells everything but the order in which threads run. The tests and `make soak` try seeds.
 """
@@ -47,7 +47,7 @@ class World:
     lock: threading.Lock = field(default_factory=threading.Lock)
     bodies: list[Body] = field(default_factory=list)
     ends: dict[str, object] = field(default_factory=dict)
-    """What comes last of each table that does not fail."""
+    """What comes last of each stream that does not fail."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -125,7 +125,7 @@ def what_comes(prefetcher: Prefetcher, table: str, random: Random, pause: float)
 
 
 def read_all(world: World, prefetcher: Prefetcher, plans: list[SlicePlan[object]]) -> dict[str, list[object]]:
-    """What came of each table, up to its failure, if any; some readers give up early, which `ends` then forgets."""
+    """What came of each stream, up to its failure, if any; some readers fail early, which `ends` then forgets."""
     random = Random(world.seed + 1)
     came: dict[str, list[object]] = {}
     for plan in plans:
@@ -147,7 +147,7 @@ def try_one(seed: int) -> None:
     world = World(seed)
     number = world.random.randrange(1, 6)
     plans: list[SlicePlan[object]] = [
-        (world.lists if world.random.random() < 0.25 else world.windows)(f"table {at}")  # type: ignore[misc]
+        (world.lists if world.random.random() < 0.25 else world.windows)(f"stream {at}")  # type: ignore[misc]
         for at in range(number)
     ]
     spans = {one.stream: one.slices[0].what for one in plans if isinstance(one, WindowPlan)}

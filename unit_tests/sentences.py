@@ -1,7 +1,7 @@
 """The sentences that the package can say to a person, read out of its source.
 
 A sentence is what stands up to the first full stop, with `…` for what is only known when it is said:
-f"list {list_id} is too large. Ask for less." reads `list … is too large`.
+f"list {list_id} is too large. Request less." reads `list … is too large`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Sentence:
 
 
 def errors_and_warnings() -> list[Sentence]:
-    """What ends a sync, a table or a `check`, and what is warned of."""
+    """What ends a sync, a stream or a `check`, and what is warned of."""
     return [*_said(ERRORS), *_said(WARNINGS), *_answers()]
 
 
@@ -67,7 +67,7 @@ def untold_errors() -> list[str]:
 
 
 def template(node: ast.expr) -> str | None:
-    """The text that an expression gives, with `…` for each part that is not constant; None if it is no text."""
+    """The text that an expression gives, with `…` for each part that is not constant; None if it is not a text."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
@@ -80,7 +80,7 @@ def template(node: ast.expr) -> str | None:
 
 
 def first_sentence(text: str) -> str:
-    """``text`` up to the first full stop, without a table's name before it."""
+    """``text`` up to the first full stop, without a stream's name before it."""
     text = _NAMED.sub("…", text).removeprefix("…: ")
     return _END.split(text)[0].strip()
 

@@ -1,4 +1,4 @@
-"""The plan of the requests for metrics by day: every day with metrics is asked for, and hardly any other."""
+"""The plan of the requests for metrics by day: every day with metrics is requested, and hardly any other."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta

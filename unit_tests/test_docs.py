@@ -19,7 +19,7 @@ def test_committed_text_is_what_is_made(path: Path) -> None:
     assert path.read_text("utf-8") == MADE[path], f"{path.relative_to(ROOT)} is outdated: run `make docs`"
 
 
-def test_every_table_and_column_is_told() -> None:
+def test_every_stream_and_column_is_told() -> None:
     text = MADE[tables.COLUMNS]
     parts = dict(re.findall(r"(?ms)^## (\w+)$(.*?)(?=^## |\Z)", text))
 

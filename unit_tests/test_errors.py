@@ -86,7 +86,7 @@ PROBLEMS: Mapping[str, Callable[[], requests.Response | Exception]] = {
 
 
 def exhausted(met: RetryPolicy, problem: Callable[[], requests.Response | Exception]) -> tuple[float, str]:
-    """The seconds that are waited until a request is given up, and what is said then."""
+    """The seconds that are waited until a request is abandoned, and what is said then."""
     waited = 0.0
     for _ in range(1000):
         last = problem()
@@ -98,7 +98,7 @@ def exhausted(met: RetryPolicy, problem: Callable[[], requests.Response | Except
         assert wait is not None
         assert wait < 60
         waited += wait + 1
-    raise AssertionError("it is never given up")
+    raise AssertionError("it is never abandoned")
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -185,7 +185,7 @@ def test_a_status_that_is_about_what_was_requested_is_no_trouble() -> None:
 
 
 def test_what_the_simplest_request_meets_too_is_not_too_much() -> None:
-    """It is waited out, and does not count among the tries after which less is asked for."""
+    """It is waited out, and does not count among the tries after which less is requested."""
     down = [True, False, True, True, False]
     met = attempts(tries=2, on_exhausted=TooLargeError, is_down=lambda: down.pop(0))
     for _ in range(4):
@@ -321,7 +321,7 @@ def test_bodies_that_agree_only_in_their_size_do_not_agree() -> None:
 
 
 def test_an_object_proves_itself() -> None:
-    """What starts something must not be sent twice, and addresses are signed anew each time."""
+    """What starts something must not be sent twice, and addresses are signed again each time."""
     met = attempts(expects_object=True, on_unframed=lambda: pytest.fail("nothing to warn of"))
     retried(met, unframed('{"jobId":'))
 
@@ -351,7 +351,7 @@ def test_a_full_disk_is_named() -> None:
 
     met = attempts(receive=full)
     for _ in range(4):
-        retried(met, answer(200))  # downloads of other tables may fill it for the moment
+        retried(met, answer(200))  # downloads of other streams may fill it for the moment
     with pytest.raises(AirbyteTracedException, match="No space left on device"):
         met.interpret_response(answer(200))
     with pytest.raises(AirbyteTracedException, match="TMPDIR"):

@@ -82,7 +82,7 @@ def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(
     assert looks._end_of(7, wanted, nothing) == COMPLETED
 
 
-def test_a_job_that_shows_nothing_new_is_given_up_for_all_tables(
+def test_a_job_that_shows_nothing_new_is_given_up_for_all_streams(
     looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looks, "_files", lambda *_: page_of(["file-1.json"], None, "Running"))
@@ -102,7 +102,7 @@ def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
     def unwanted(size: int) -> None:
         raise UnwantedError
 
-    monkeypatch.setattr(looks, "_files", lambda *_: pytest.fail("asked for"))
+    monkeypatch.setattr(looks, "_files", lambda *_: pytest.fail("requested"))
 
     with pytest.raises(UnwantedError):
         looks._end_of(7, wanted, unwanted)
@@ -172,7 +172,7 @@ def test_only_the_bytes_of_a_completed_job_tell_that_it_is_empty(entry: dict[str
 def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
     config: Config, api: Api, requests_mock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A completed job may list its files a moment late, and in no order: those that came first do not count as all."""
+    """A completed job may list its files a little late, and in no order: those that came first do not count as all."""
     monkeypatch.setattr(api, "scaled", lambda _: 0.0)
     fetched: list[str] = []
 

@@ -96,7 +96,7 @@ def sync(state: Mapping[str, str] | None = None, to: str = "append_dedup", **set
 
 
 def records(output: EntrypointOutput) -> list[tuple[int, str, int]]:
-    """The campaign, the day and the e-mails sent of each record."""
+    """The campaign, the day and the emails sent of each record."""
     data = [message.record.data for message in output.records if message.record]
     return [(row["id"], row["date"], row["total_email_sends"]) for row in data]
 
@@ -203,7 +203,7 @@ def test_the_state_moves_with_each_day_and_each_span_without_metrics(project: Pr
 def test_a_sign_of_life_between_two_days_leaves_records_and_state_as_they_are(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A span of days may be asked for during more than half an hour before the first one is here."""
+    """A span of days may be requested during more than half an hour before the first one is here."""
     project.add({"createdAt": ms("2024-02-20"), "campaignState": "Running"}, *days("2024-02-20", "2024-02-24"))
     undisturbed = sync(start_date="2024-02-01")
     slices = Prefetcher.slices
@@ -262,7 +262,7 @@ def test_an_unreadable_state_is_an_error_of_the_settings(project: Project, state
     output = sync(state)
 
     errors = [message.trace.error for message in output.errors if message.trace]
-    assert any(error and "Clear this table's data" in (error.message or "") for error in errors)
+    assert any(error and "Clear this stream's data" in (error.message or "") for error in errors)
     assert any(error and error.failure_type and error.failure_type.value == "config_error" for error in errors)
 
 
@@ -279,5 +279,5 @@ def test_an_answer_without_a_header_fails_the_stream(project: Project, requests_
     assert states(output) == []
 
 
-def test_a_full_refresh_that_is_tried_again_begins_anew(config: Config, api: Api) -> None:
+def test_a_full_refresh_that_is_tried_again_begins_again(config: Config, api: Api) -> None:
     assert not CampaignMetricsDaily(Sync(config, api)).is_resumable

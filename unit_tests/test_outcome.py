@@ -13,14 +13,14 @@ from source_iterable.sync import Sync
 
 @pytest.fixture
 def tables(config: Config, api: Api) -> list[Any]:
-    """Three tables that came to their end."""
+    """Three streams that came to their end."""
     made = [table(Sync(config, api)) for table in (Channels, Lists, MessageTypes)]
     for table in made:
         table.complete = True
     return made
 
 
-def test_tables_that_came_to_their_end_are_no_error(tables: list[Any]) -> None:
+def test_streams_that_came_to_their_end_are_no_error(tables: list[Any]) -> None:
     assert summary_of(tables) is None
 
 
@@ -32,13 +32,14 @@ def test_a_cause_that_several_share_is_told_once(tables: list[Any]) -> None:
 
     assert error is not None
     assert error.message == (
-        "2 of 3 tables stopped before the end; all others are complete. In brackets: from where another try goes on.\n"
+        "2 of 3 streams stopped before the end; all others are complete. "
+        "In parentheses: where the next attempt resumes.\n"
         "channels (its beginning), lists (its beginning): no room."
     )
     assert error.failure_type is FailureType.transient_error
 
 
-def test_a_table_that_was_never_begun_is_not_called_complete(tables: list[Any]) -> None:
+def test_a_stream_that_was_never_begun_is_not_called_complete(tables: list[Any]) -> None:
     tables[1].complete = False
     tables[2].stopped = StreamFailure("refused.", FailureType.config_error, "its beginning")
 

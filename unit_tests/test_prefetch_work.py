@@ -47,7 +47,7 @@ def proven(days: int) -> WindowPlan:
 
 
 def asked_in_two_ways(plan: WindowPlan, work: Work) -> tuple[Slice[Window], Attempt, Attempt]:
-    """The next slice, which a job prepares and a direct request asks for as well."""
+    """The next slice, which a job prepares and a direct request fetches as well."""
     piece = plan.next(0.0)
     assert piece is not None
     return piece, work.begin(plan, piece, by_job=True), work.begin(plan, piece)
@@ -97,7 +97,7 @@ def test_a_slice_fails_although_a_request_for_it_that_was_given_up_still_hangs()
 
 
 def test_a_slice_that_gives_way_to_another_stays_with_the_job_that_prepares_it() -> None:
-    """Its window must not be cut anew while a request for it may still deliver the old one."""
+    """Its window must not be cut again while a request for it may still deliver the old one."""
     plan = proven(10)
     work = Work([plan], disk_limit=1000)
     piece, job, direct = asked_in_two_ways(plan, work)

@@ -83,7 +83,7 @@ def covers(windows: list[Window], start: datetime, end: datetime) -> bool:
     return [window.start for window in windows] == bounds[:-1] and bounds[-1] == end
 
 
-def test_tables_are_taken_in_order_and_window_by_window(server: Server) -> None:
+def test_streams_are_taken_in_order_and_window_by_window(server: Server) -> None:
     prefetcher = Prefetcher([server.table("a", 100), server.table("b", 45)], disk_limit=10**9)
     prefetcher.start()
 
@@ -116,7 +116,7 @@ def test_whatever_the_server_can_deliver_the_span_comes_whole(days: float, secon
 
 
 def test_until_one_window_came_whole_a_single_one_is_asked_for() -> None:
-    """A table that may not be exported costs one request in the whole sync."""
+    """A stream that may not be exported costs one request in the whole sync."""
     asked: list[Window] = []
     other_done = threading.Event()
 
@@ -185,7 +185,7 @@ def test_a_failure_is_met_in_its_turn(server: Server) -> None:
 
 @pytest.mark.parametrize("room", [250, 300, 1000])
 def test_bodies_on_disk_stay_below_the_room(room: int) -> None:
-    """Each day is 240 bytes: with little room, bodies that came too early are dropped and asked for again."""
+    """Each day is 240 bytes: with little room, bodies that came too early are dropped and requested again."""
     server = Server()
     prefetcher = Prefetcher([server.table("a", 20, base=DAY), server.table("b", 20, base=DAY)], disk_limit=room)
     most = 0
@@ -418,7 +418,7 @@ def test_nothing_is_requested_ahead_into_the_disk_that_a_reader_took(server: Ser
 
 
 class Flaky:
-    """A server of windows of a day that fails as it is told, and notes what it was asked for."""
+    """A server of windows of a day that fails as it is told, and notes what it was requested."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Window]] = []

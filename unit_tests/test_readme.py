@@ -1,4 +1,4 @@
-"""The documentation says what the code does: its tables, settings and examples are compared with it."""
+"""The documentation says what the code does: its streams, settings and examples are compared with it."""
 
 import json
 import re
@@ -72,7 +72,7 @@ def codes(cell: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("text", "heading", "key"),
-    [(README, "## Tables", "table"), (PAGE, "## Supported Streams", "Stream")],
+    [(README, "## Streams", "table"), (PAGE, "## Supported Streams", "Stream")],
     ids=["README", "page"],
 )
 def test_every_stream_is_listed_in_catalog_order_with_key_cursor_and_endpoint(

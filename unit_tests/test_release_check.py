@@ -221,7 +221,7 @@ def test_given_a_tree_in_which_all_agrees_when_checked_then_it_can_be_released(
             "pyproject.toml",
             '"orjson>=3.10,<4", ',
             '"orjson>=3.10,<4", "msgspec>=0.19", ',
-            "requirements/runtime.lock: msgspec is missing, which pyproject.toml asks for. Run `make lock`.",
+            "requirements/runtime.lock: msgspec is missing, which pyproject.toml requests. Run `make lock`.",
         ),
         (
             "pyproject.toml",

@@ -25,7 +25,7 @@ MOMENTS = st.integers(min_value=0, max_value=4_102_444_800_000_000).map(
         pytest.param(1674496846123, "2023-01-23T18:00:46.123000Z", id="epoch milliseconds with a fraction"),
     ],
 )
-def test_moment_is_told_in_rfc3339(sent: object, rfc3339: str) -> None:
+def test_timestamp_is_told_in_rfc3339(sent: object, rfc3339: str) -> None:
     assert timestamps.rfc3339(sent) == rfc3339
 
 
@@ -46,7 +46,7 @@ def test_moment_is_told_in_rfc3339(sent: object, rfc3339: str) -> None:
         "2021-04-14 16:41:09 +00:0x",
     ],
 )
-def test_what_tells_no_moment_is_none(sent: object) -> None:
+def test_what_tells_no_timestamp_is_none(sent: object) -> None:
     assert timestamps.rfc3339(sent) is None
 
 
@@ -60,7 +60,7 @@ def test_every_second_survives_the_way_out_and_in(when: datetime) -> None:
 
 
 @given(st.text())
-def test_any_text_gives_a_moment_or_none(text: str) -> None:
+def test_any_text_gives_a_timestamp_or_none(text: str) -> None:
     result = timestamps.rfc3339(text)
 
     assert result is None or timestamps.rfc3339(result) == result

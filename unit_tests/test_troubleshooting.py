@@ -46,13 +46,13 @@ def test_no_error_hides_its_sentence_from_this_test() -> None:
 
 
 def test_sentences_are_read_as_they_are_said() -> None:
-    source = 'failure(self.name, f"list {number} is " "too large. Ask for less.", "detail", kind)'
+    source = 'failure(self.name, f"list {number} is " "too large. Request less.", "detail", kind)'
     call = ast.parse(source, mode="eval").body
     assert isinstance(call, ast.Call)
 
     text = sentences.template(call.args[1])
 
-    assert text == "list … is too large. Ask for less."
+    assert text == "list … is too large. Request less."
     assert sentences.first_sentence(text) == "list … is too large"
     assert sentences.first_sentence("%s: %d lists of %.1f MB. More.") == "… lists of … MB"
     assert re.fullmatch(r"[\w ]+", sentences.first_sentence("It ends here.")) is not None

@@ -34,7 +34,7 @@ Connect = Callable[..., ab.Source]
 
 @pytest.fixture(autouse=True)
 def _only_the_loopback_interface(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail the test if this process asks for any other address, or for the address of a name."""
+    """Fail the test if this process requests any other address, or for the address of a name."""
     refused: list[str] = []
 
     def guarded(call: Callable[..., Any], host_of: Callable[..., Any]) -> Callable[..., Any]:

@@ -75,7 +75,7 @@ def test_what_is_gone_stays_until_replaced_and_nothing_replaces_nothing(
     assert len(rows(duckdb, "lists")) == len(everything) - 1
 
 
-def test_a_table_that_fails_takes_the_others_with_it(sandbox: Sandbox, connect: Connect, duckdb: CacheBase) -> None:
+def test_a_stream_that_fails_takes_the_others_with_it(sandbox: Sandbox, connect: Connect, duckdb: CacheBase) -> None:
     sandbox.faults.add(Fault(kind="status", endpoint="export/data.json", data_type="emailOpen", status=400, times=None))
     source = connect("channels", "email_bounce", "email_open")
 

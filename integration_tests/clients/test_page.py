@@ -37,7 +37,7 @@ class Notebook:
 
 
 def exported(sandbox: Sandbox, endpoint: str) -> set[str]:
-    """The data types that were asked for at an endpoint: the page leaves it to the connector which."""
+    """The data types that were requested at an endpoint: the page leaves it to the connector which."""
     return {request.params["dataTypeName"] for request in sandbox.requests if request.endpoint == endpoint}
 
 
@@ -50,7 +50,7 @@ def notebook(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return Notebook()
 
 
-def test_the_page_names_the_tables_that_are_read_whole_and_those_that_begin_anew() -> None:
+def test_the_page_names_the_streams_that_are_read_whole_and_those_that_begin_again() -> None:
     whole, _, rest = PAGE.partition("These are read whole every time:")[2].partition(".")
     anew = rest.partition("The next read of")[2].partition(" is then")[0]
 

@@ -1,4 +1,4 @@
-"""PyAirbyte reads every table into DuckDB, and some into PostgreSQL, goes on from its state, and holds what is true."""
+"""PyAirbyte reads every table into DuckDB, and some into PostgreSQL, resumes from its state, and holds what is true."""
 
 import json
 from collections.abc import Iterable
@@ -58,19 +58,19 @@ def assert_moved(before: dict[str, dict[str, Any]], after: dict[str, dict[str, A
 
 
 def windows(sandbox: Sandbox) -> dict[str, str]:
-    """From when on each data type was asked for, in requests for exports."""
+    """From when on each data type was requested, in requests for exports."""
     asked = [request.params for request in sandbox.requests if request.endpoint == "export/data.json"]
     return {params["dataTypeName"]: params["startDateTime"] for params in asked}
 
 
 def days(sandbox: Sandbox) -> list[str]:
-    """The days whose figures were asked for."""
+    """The days whose figures were requested."""
     asked = [request.params for request in sandbox.requests if request.endpoint == "campaigns/metrics"]
     return sorted(params["startDateTime"] for params in asked if not params["startDateTime"].startswith("1970"))
 
 
 def contents(sandbox: Sandbox) -> list[int]:
-    """The templates whose contents were asked for."""
+    """The templates whose contents were requested."""
     asked = [request.params for request in sandbox.requests if request.endpoint.endswith("/get")]
     return sorted(int(params["templateId"]) for params in asked)
 

@@ -159,7 +159,7 @@ def are_borne(faults: Iterable[Fault], method: str) -> bool:
     """Whether a sync with these faults comes to its end: outages that are short enough, or what is slow."""
     faults = list(faults)
     if all(one.kind == "slow" for one in faults):
-        return not faults or method != "jobs"  # a job that is so slow is given up
+        return not faults or method != "jobs"  # a job that is so slow is abandoned
     return sum(OUTAGE_SECONDS + 1 if one.lasting is None else one.lasting for one in faults) <= OUTAGE_SECONDS
 
 
@@ -206,5 +206,5 @@ def is_meaningful(endpoint: str, status: int | None) -> bool:
 
 
 def name_of(broken: Fault) -> str:
-    """What a fault is called in a table."""
+    """What a fault is called in a stream."""
     return f"HTTP {broken.status}" if broken.kind == "status" else broken.kind.replace("_", " ")

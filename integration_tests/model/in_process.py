@@ -63,7 +63,7 @@ def connected(
 
 
 def _until_error(messages: Iterator[AirbyteMessage]) -> Iterator[AirbyteMessage]:
-    """The messages; the error at their end says only that a table is incomplete, which its status said."""
+    """The messages; the error at their end says only that a stream is incomplete, which its status said."""
     with suppress(AirbyteTracedException):
         yield from messages
 

@@ -104,7 +104,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 7, 59, 61, 300, 1441, 20_000]), events=st.integers(0, 9))
     def time_passes(self, minutes: int, events: int) -> None:
-        """The sandbox's clock goes on, and events happen meanwhile."""
+        """The sandbox's clock continues, and events happen meanwhile."""
         self.sandbox.grow(0)
         self.sandbox.advance(minutes=minutes)
         self.sandbox.grow(events)
@@ -228,7 +228,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(after=st.integers(1, 90), keep_torn=st.booleans())
     def sync_that_is_killed(self, after: int, keep_torn: bool) -> None:
-        """A sync that ends for good anywhere; the next one goes on from the last state that came out."""
+        """A sync that ends for good anywhere; the next one resumes from the last state that came out."""
         self.replica.sync(after, keep_torn=keep_torn)
 
     @rule(

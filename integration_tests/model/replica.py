@@ -219,7 +219,7 @@ class Replica:
         return saved is not None and table not in DAILY and moment(saved) > present
 
     def _next_generation(self) -> None:
-        """The next full refresh starts anew, in a table of its own."""
+        """The next full refresh starts over, in a table of its own."""
         self._states.clear()
         for table in self.tables:
             self._rows[table] = []

@@ -35,7 +35,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Sign:
-    """A message as far as a destination or a platform heeds it: a record, a state, or a status of a table."""
+    """A message as far as a destination or a platform heeds it: a record, a state, or a status of a stream."""
 
     table: str
     record: Mapping[str, Any] | None = None
@@ -79,7 +79,7 @@ class Skipped:
         "template_content": (r"template (\d+) skipped", 0),
         "experiments": (r"experiment (\d+): only what the listing tells", 0),
     }
-    """What is said of a row of each table, and where in its key the number is that is named."""
+    """What is said of a row of each stream, and where in its key the number is that is named."""
 
     def __init__(self, logs: Iterable[str]) -> None:
         """Take it from the log."""

@@ -139,7 +139,7 @@ class Truths:
             self.keys["users"] = ["itblUserId"]
 
     def end_with(self, day: datetime) -> None:
-        """Let metrics over whole lives end with a day: a sync asks for those up to its own, also if another begins."""
+        """Let metrics over whole lives end with a day: a sync requests those up to its own, also if another begins."""
         self._until = day.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
     def now(self) -> Truth:

@@ -54,7 +54,7 @@ class VirtualTime:
             self._appointments.append((self._now + seconds, end))
 
     def pass_to(self, moment: float) -> None:
-        """Let time pass up to a moment, unless it is past."""
+        """Let time pass up to a timestamp, unless it is past."""
         with self._lock:
             if moment <= self._now:
                 return
@@ -161,7 +161,7 @@ class _Condition(threading.Condition):
         super().notify(n)
 
     def wake(self) -> None:
-        """Let those go on whose wait is over."""
+        """Let those continue whose wait is over."""
         if any(end is not None and end <= self._virtual.now() for end in self._ends.values()):
             self.notify_all()
 

@@ -1,6 +1,6 @@
 """What became of rows: each field of a row must stand in its record, and nothing else may.
 
-A field stands in the column of its name: equal, as the same moment, or as the JSON that its text is; or, unchanged
+A field stands in the column of its name: equal, as the same timestamp, or as the JSON that its text is; or, unchanged
 and under its name, in `dataFields`. No code of the connector is used.
 """
 
@@ -209,7 +209,7 @@ def _unsent(rest: Mapping[str, Any], row: Mapping[str, Any], above: str = "") ->
 
 
 def moment(value: Any) -> datetime | None:
-    """The moment that a value tells, in any of Iterable's notations; without an offset it is UTC."""
+    """The timestamp that a value tells, in any of Iterable's notations; without an offset it is UTC."""
     if isinstance(value, int) and not isinstance(value, bool):
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value)
     found = MOMENT.fullmatch(value) if isinstance(value, str) else None

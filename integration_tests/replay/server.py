@@ -30,7 +30,7 @@ NOTHING = Size(
     forgotten=0,
 )
 PAGE = 5
-"""Rows on a page, however many are asked for: recordings are too small for pages otherwise."""
+"""Rows on a page, however many are requested: recordings are too small for pages otherwise."""
 
 
 class Replay(Sandbox):

@@ -16,7 +16,7 @@ from integration_tests.sandbox.sandbox import Sandbox
 DESCRIPTION = """\
 Serve a stand-in for Iterable's API on 127.0.0.1, with generated data.
 
-When it answers calls it prints one JSON line with its url, its key and the first moment of its data, and
+When it answers calls it prints one JSON line with its url, its key and the first timestamp of its data, and
 runs until Ctrl-C or SIGTERM. Point the connector at it with ITERABLE_API_URL=<url> and, unless the documented
 limits shall hold, ITERABLE_RATE_SCALE=<the same as --rate-scale>.
 """
@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--port", type=int, default=0, help="port to listen on (default: any that is free)")
-    made.add_argument("--seed", type=int, default=1, help="same seed, size and moments: same data (default: 1)")
-    made.add_argument("--start", metavar="MOMENT", help="first moment of the data, ISO 8601 (default: 90 days ago)")
+    made.add_argument("--seed", type=int, default=1, help="same seed, size and timestamps: same data (default: 1)")
+    made.add_argument("--start", metavar="MOMENT", help="first timestamp of the data, ISO 8601 (default: 90 days ago)")
     made.add_argument("--now", metavar="MOMENT", help="where the clock starts, ISO 8601 (default: real time)")
     made.add_argument("--project-type", choices=PROJECT_TYPES, default="email", help="how people are identified")
     size = made.add_argument_group("size")
@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         "--next-pages", choices=NEXT_PAGES, default="absolute", help="how much of a next page's address is told"
     )
     behaviour.add_argument(
-        "--unfiltered-totals", action="store_true", help="the totals of listings count all rows, whatever was asked for"
+        "--unfiltered-totals", action="store_true", help="the totals of listings count all rows, whatever was requested"
     )
     behaviour.add_argument(
         "--silent-campaigns", action="store_true", help="triggered campaigns tell neither a start nor an end"
@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
         "--no-blank-lines", dest="blank_lines", action="store_false", help="no blank lines in exports"
     )
     behaviour.add_argument(
-        "--lists-prefer-email", action="store_true", help="members of a userID-based project as e-mail addresses"
+        "--lists-prefer-email", action="store_true", help="members of a userID-based project as email addresses"
     )
     _add_jobs(made.add_argument_group("export jobs"))
     behaviour.add_argument(

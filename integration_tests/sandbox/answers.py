@@ -64,7 +64,7 @@ class Answer:
 
 
 def bad_params(message: str, params: Row | None = None) -> ApiError:
-    """The answer to a call that asks for what there is not."""
+    """The answer to a call that requests what there is not."""
     return ApiError(400, message, "BadParams", params)
 
 

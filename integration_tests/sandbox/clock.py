@@ -31,12 +31,12 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """The current moment as Unix time."""
+        """The current timestamp as Unix time."""
         return self._start + monotonic() - self._started
 
     @property
     def now(self) -> datetime:
-        """The current moment."""
+        """The current timestamp."""
         return datetime.fromtimestamp(self.seconds, UTC)
 
     def set(self, now: datetime) -> None:

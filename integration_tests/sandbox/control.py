@@ -20,7 +20,7 @@ HELP = """\
   GET    /sandbox/                     the clock, the tables, and how many rows each has
   GET    /sandbox/truth/TABLE          its rows as they are sent, one JSON object a line; TABLE is a data type
                                        name, campaigns, templates, journeys or another that /sandbox/ names;
-                                       of tables ?start=&end=&exportable_by= (moments) give a
+                                       of tables ?start=&end=&exportable_by= (timestamps) give a
                                        part
   GET    /sandbox/requests             the calls so far, as a JSON array; DELETE forgets them
   GET    /sandbox/rate?endpoint=...    {"worst": n}: the most calls within a minute (60 s / rate scale), or

@@ -1,4 +1,4 @@
-"""What happened to the messages of a project, as the event exports send it; here in full for e-mails."""
+"""What happened to the messages of a project, as the event exports send it; here in full for emails."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ LATER = {
     "session.start": -45,
     "session.end": 0,
 }
-"""The other moments in rows: how many seconds after the event itself."""
+"""The other timestamps in rows: how many seconds after the event itself."""
 WITHOUT_MESSAGE = {
     "customEvent",
     "embeddedSession",
@@ -258,7 +258,7 @@ class Events:
 
 
 def _channel(data_type: str) -> str:
-    """What tells the messages of one channel from those of another; those of e-mail are just messages."""
+    """What tells the messages of one channel from those of another; those of email are just messages."""
     found = CHANNEL.match(data_type)
     return found[0].replace("inbox", "inApp") if found else "message"
 

@@ -170,7 +170,7 @@ def listed(people: People, full: Row) -> Row:
 
 
 def measured(people: People, full: Row, span: Span) -> list[Cells]:
-    """The rows of an experiment in the CSV, one for each template; only e-mail experiments have any."""
+    """The rows of an experiment in the CSV, one for each template; only email experiments have any."""
     if full["channelType"] != "email" or full["status"] == "draft":
         return []
     return [_row(people, full, variant, span) for variant in full["variants"]]

@@ -31,7 +31,7 @@ class Fault:
       last line, ``end`` after all of it.
       Smaller bodies pass: with ``times=None`` this is a server that cannot deliver more than so much.
     - ``reset``: resets the connection before the headers, or after ``after_bytes`` of the body on the wire.
-    - ``hang``: silent for ``seconds`` before the headers, or after ``after_bytes`` of the body, then goes on.
+    - ``hang``: silent for ``seconds`` before the headers, or after ``after_bytes`` of the body, then continues.
     - ``slow``: the answer begins ``seconds`` late, or trickles for so long after ``after_bytes`` of the body.
     - ``unframed``: the body comes without length, chunked encoding and compression, as through a proxy that speaks
       HTTP/1.0; its end is that of the connection, so that one that is also ``cut`` at a line's end looks whole.

@@ -49,7 +49,7 @@ class Job:
     id: int
     data_type: str
     window: tuple[str, str]
-    """The two bounds as they were asked for."""
+    """The two bounds as they were requested."""
     started_by: str
     """The ``User-Agent`` of who started it, or `ANOTHER_TOOL`."""
     scheduled: datetime
@@ -58,7 +58,7 @@ class Job:
     """How many jobs of the same starter had not ended when it was started."""
     state: State = "enqueued"
     cancelled: bool = False
-    """Whether somebody asked for its cancellation."""
+    """Whether somebody requested its cancellation."""
     truncated: bool = False
     """Whether rows are missing because the job was larger than may be."""
     rows: int = 0

@@ -15,7 +15,7 @@ class Kept:
     """The journeys, snippets, catalogs with their items, experiments and forgotten people of a project."""
 
     def __init__(self, people: People, size: Size, project_type: str, start: int, end: int, lock: RLock) -> None:
-        """Make them between two Unix times, when they are asked for."""
+        """Make them between two Unix times, when they are requested."""
         self._people = people
         self._size = size
         self._project_type = project_type

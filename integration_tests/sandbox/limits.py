@@ -56,7 +56,7 @@ class Limits:
 
 
 def worst(moments: Iterable[float], window: float) -> int:
-    """The largest number of ``moments`` (seconds) that lie within any span shorter than ``window``."""
+    """The largest number of ``timestamps`` (seconds) that lie within any span shorter than ``window``."""
     inside: deque[float] = deque()
     largest = 0
     for at in sorted(moments):

@@ -28,7 +28,7 @@ TEMPLATE_MEDIA = ("Email", "Push", "InApp", "SMS")
 FIRST_CAMPAIGN = 2220229
 CAMPAIGN_STEP = 7
 WHOLE_SPAN = 1
-"""The number of the campaign that runs from the project's first moment on, and has not ended."""
+"""The number of the campaign that runs from the project's first timestamp on, and has not ended."""
 RECURRING_CAMPAIGN = FIRST_CAMPAIGN + CAMPAIGN_STEP * STATES.index("Recurring")
 LABELS = ["newsletter", "Q1", "Grüße, “neu”", "VIP / gold"]
 FIRST_TEMPLATE = 3043605
@@ -45,7 +45,7 @@ def seeded(people: People, *what: object) -> Random:
 
 
 def iso(seconds: float) -> str:
-    """A moment as newer endpoints write it: ``2024-01-05T10:11:12.123Z``."""
+    """A timestamp as newer endpoints write it: ``2024-01-05T10:11:12.123Z``."""
     return datetime.fromtimestamp(round(seconds, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -160,7 +160,7 @@ def lists(people: People, count: int, start: int, end: int) -> list[Row]:
 
 
 def members(people: People, number: int, users: int, count: int, *, prefer_user_id: bool = False) -> list[str]:
-    """The lines of a list's body: e-mail addresses, or user ids; in the first list also user ids that look odd."""
+    """The lines of a list's body: email addresses, or user ids; in the first list also user ids that look odd."""
     if number % len(LIST_TYPES) == EMPTY_LIST or not count:
         return []
     odd = ODD_MEMBERS[: max(1, min(len(ODD_MEMBERS), count // 2))] if number == 0 else []

@@ -32,7 +32,7 @@ class Size:
     campaigns: int = 45
     """Campaigns; more than 20 need a second page at the default page size."""
     templates: int = 60
-    """Templates; half of them are blast templates for e-mail, so that this combination needs pages too."""
+    """Templates; half of them are blast templates for email, so that this combination needs pages too."""
     metadata_keys: int = 12
     """Keys of the first metadata table; the second one holds two."""
     journeys: int = 14
@@ -75,11 +75,11 @@ class Options:
     """How a sandbox behaves, apart from its size."""
 
     seed: int = 1
-    """Same seed, size and moments: same project."""
+    """Same seed, size and timestamps: same project."""
     project_type: str = "email"
     """One of `PROJECT_TYPES`."""
     lists_prefer_email: bool = False
-    """Whether in a userID-based project the members of lists are e-mail addresses where they have one."""
+    """Whether in a userID-based project the members of lists are email addresses where they have one."""
     api_key: str = DEFAULT_API_KEY
     keyless_users: int = 0
     """Every so-many-th profile lacks what profiles are keyed by, by turns as null and not at all; 0: none does."""
@@ -100,13 +100,13 @@ class Options:
     archived_campaigns: bool = True
     """Whether the listing of campaigns holds the archived ones, or only that of this state does."""
     bare_next_pages: bool = False
-    """Whether the address of a next page tells page and size alone, without what else was asked for."""
+    """Whether the address of a next page tells page and size alone, without what else was requested."""
     next_pages: str = "absolute"
     """How the address of a next page is written: one of `NEXT_PAGES`."""
     largest_page: int = 0
-    """The most rows of a page of a listing, whatever was asked for; 0: as many as documented."""
+    """The most rows of a page of a listing, whatever was requested; 0: as many as documented."""
     unfiltered_totals: bool = False
-    """Whether the total of a listing (``totalCampaignsCount`` ...) counts all rows, whatever was asked for."""
+    """Whether the total of a listing (``totalCampaignsCount`` ...) counts all rows, whatever was requested."""
     silent_campaigns: bool = False
     """Whether triggered campaigns tell no ``startAt`` and no ``endedAt``, also those that are finished."""
     metadata_page: int = 5
@@ -164,7 +164,7 @@ class Options:
 
 
 def moment(value: "str | datetime | float") -> datetime:
-    """The moment that an ISO 8601 text, a datetime or a Unix time names; without an offset, UTC."""
+    """The timestamp that an ISO 8601 text, a datetime or a Unix time names; without an offset, UTC."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     parsed = value if isinstance(value, datetime) else datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""Pages of a listing: what may be asked for, and how an answer names the pages beside it."""
+"""Pages of a listing: what may be requested, and how an answer names the pages beside it."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ class Paging:
         sortable: What else may be sorted by; with nothing, rows come in their own order.
         default: Rows on a page unless asked otherwise.
         most: Rows on a page at most.
-        unpaged: Whether a call that asks for no page gets the first rows and nothing else.
+        unpaged: Whether a call that requests no page gets the first rows and nothing else.
     """
 
     name: str
@@ -34,13 +34,13 @@ class Paging:
     unpaged: bool = False
 
     def page(self, request: web.Request, rows: list[Row], project: Project, unfiltered: int | None = None) -> Row:
-        """The page of ``rows`` that is asked for; ``project`` hears of the endpoint when it is the first of several.
+        """The page of ``rows`` that is requested; ``project`` hears of the endpoint when it is the first of several.
 
         Its options tell how many rows it has at the most, how the address of the next page looks, and whether the total
-        is ``unfiltered``: how many rows there are whatever was asked for.
+        is ``unfiltered``: how many rows there are whatever was requested.
 
         Raises:
-            ApiError: If it may not be asked for.
+            ApiError: If it may not be requested.
         """
         query, options = request.query, project.options
         rows = self._sorted(rows, query.get("sort", "id")) if self.sortable else rows

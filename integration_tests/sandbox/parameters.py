@@ -17,7 +17,7 @@ def numbers(request: web.Request, name: str) -> list[int]:
     """The numbers of a parameter that may be repeated, each once.
 
     Raises:
-        ApiError: If one is no number.
+        ApiError: If one is not a number.
     """
     found = []
     for text in request.query.getall(name, []):
@@ -29,10 +29,10 @@ def numbers(request: web.Request, name: str) -> list[int]:
 
 
 def moment(request: web.Request, name: str, default: float) -> float:
-    """A parameter in ISO 8601, a day or a moment, as Unix time; without an offset it is UTC.
+    """A parameter in ISO 8601, a day or a timestamp, as Unix time; without an offset it is UTC.
 
     Raises:
-        ApiError: If it is no moment.
+        ApiError: If it is not a timestamp.
     """
     text = request.query.get(name)
     if text is None:

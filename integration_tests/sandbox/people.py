@@ -80,7 +80,7 @@ FIELDS = {
     "industry": "string",
     "offers.Intro APR": "string",
 }
-"""The answer of users/getFields in an e-mail-based project; one field of the profiles, `legacyScore`, is not in it.
+"""The answer of users/getFields in an email-based project; one field of the profiles, `legacyScore`, is not in it.
 
 Of a field that holds lists it tells the type of the elements.
 """
@@ -93,7 +93,7 @@ def fields(project_type: str) -> dict[str, str]:
 
 
 def wire_time(seconds: float) -> str:
-    """A moment as exports write it: ``2021-04-14 16:41:09 +00:00``."""
+    """A timestamp as exports write it: ``2021-04-14 16:41:09 +00:00``."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d %H:%M:%S +00:00")
 
 
@@ -123,13 +123,13 @@ class Person:
 
 
 class People:
-    """Everyone a project knows; the n-th person is the same whenever asked for.
+    """Everyone a project knows; the n-th person is the same whenever requested.
 
     How people are told apart goes by the type of the project:
 
-    - ``email``: all have an e-mail address, a few anonymous ones a placeholder; some have a user id, which two
+    - ``email``: all have an email address, a few anonymous ones a placeholder; some have a user id, which two
       people may share.
-    - ``userid``: all have a user id; some have no e-mail address, and some share one.
+    - ``userid``: all have a user id; some have no email address, and some share one.
     - ``hybrid``: everybody has one of the two or both, shared with nobody.
     """
 
@@ -189,7 +189,7 @@ class People:
         )
 
     def _identity(self, number: int, address: str) -> tuple[str, bool, str | None]:
-        """The e-mail address of a person, whether the project knows it, and the user id."""
+        """The email address of a person, whether the project knows it, and the user id."""
         if self.project_type == "userid":
             return self[number - 1].email if number % 4 == 3 else address, number % 4 != 1, f"u-{number}"
         if self.project_type == "hybrid":
@@ -238,7 +238,7 @@ def profile(people: People, number: int, updated: int, version: int = 0) -> Row:
 
 
 def email_of(person: Person, number: int) -> Row:
-    """The e-mail address as rows have it; of a person without one, a null in every other row."""
+    """The email address as rows have it; of a person without one, a null in every other row."""
     if person.has_email:
         return {"email": person.email}
     return {"email": None} if number // 4 % 2 else {}

@@ -26,7 +26,7 @@ class Project:
     """Everything that the endpoints serve; safe to change from another thread."""
 
     def __init__(self, options: Options, size: Size, start: datetime, clock: Clock) -> None:
-        """Generate the project between ``start`` and the clock's present moment."""
+        """Generate the project between ``start`` and the clock's present timestamp."""
         self.options = options
         self.size = size
         self.clock = clock
@@ -236,10 +236,10 @@ class Project:
     def measured_campaigns(
         self, ids: Collection[int] | None = None, start: float = 0, end: float = FOR_EVER
     ) -> list[tuple[Row, metrics.Cells]]:
-        """The campaigns, or those of ``ids``, that report numbers of ``start <= moment < end``, and the numbers."""
+        """The campaigns, or those of ``ids``, that report numbers of ``start <= timestamp < end``, and the numbers."""
         options = self.options
         with self.lock:
-            span = self._span(start, end)  # a campaign that changes later shows no numbers of an earlier moment
+            span = self._span(start, end)  # a campaign that changes later shows no numbers of an earlier timestamp
             asked = [dict(row) for row in self.campaigns if ids is None or row["id"] in ids]
         return metrics.reported(options.seed, asked, span, odd=options.odd_metrics, zeros=options.zero_metrics)
 
@@ -251,7 +251,7 @@ class Project:
                     yield {"date": f"{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}", **cells}
 
     def measured_experiments(self, start: float = 0, end: float = FOR_EVER) -> list[metrics.Cells]:
-        """The rows of all experiments for ``start <= moment < end``."""
+        """The rows of all experiments for ``start <= timestamp < end``."""
         span = self._span(start, end)
         full = self.kept.rows("experiment_details")
         return [cells for row in full for cells in experiments.measured(self.people, row, span)]

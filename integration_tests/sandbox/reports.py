@@ -33,7 +33,7 @@ class Reports:
         return _csv(metrics.text(reported, odd=self.project.options.odd_metrics))
 
     def _experiments(self, request: web.Request, _: list[str]) -> Answer:
-        """All, or those asked for, or those of the campaigns asked for; the end is inclusive."""
+        """All, or those requested, or those of the campaigns requested; the end is inclusive."""
         asked, campaigns = numbers(request, "experimentId"), numbers(request, "campaignId")
         start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
         rows = self.project.measured_experiments(start, end + 1)

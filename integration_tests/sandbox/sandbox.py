@@ -183,7 +183,7 @@ class Sandbox(Changes):
 
     @property
     def now(self) -> datetime:
-        """The moment by the sandbox's clock."""
+        """The timestamp by the sandbox's clock."""
         return self.clock.now
 
     def set_clock(self, now: Moment) -> None:
@@ -191,7 +191,7 @@ class Sandbox(Changes):
         self.clock.set(moment(now))
 
     def advance(self, **by: float) -> datetime:
-        """Put the clock forward by ``days``, ``hours``, ``minutes``, ``seconds``; gives the new moment."""
+        """Put the clock forward by ``days``, ``hours``, ``minutes``, ``seconds``; gives the new timestamp."""
         self.clock.advance(timedelta(**by))
         return self.clock.now
 

@@ -11,7 +11,7 @@ ECHO = 20
 
 @dataclass(frozen=True)
 class Span:
-    """What is asked for: ``start <= moment < end``, as far as it is known at ``now``; all are Unix times.
+    """What is requested: ``start <= timestamp < end``, as far as it is known at ``now``; all are Unix times.
 
     A day's second half of the numbers is known only ``late`` seconds after the first.
     """
@@ -24,10 +24,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Series:
-    """Messages that one campaign or variant sent: each day some, at one moment of it, from ``first`` to ``last``.
+    """Messages that one campaign or variant sent: each day some, at one timestamp of it, from ``first`` to ``last``.
 
     With ``echoes``, something still happens on one day in ``ECHO`` after that: a message that is opened months
-    later, a journey that goes on although its campaign tells no end.
+    later, a journey that continues although its campaign tells no end.
     """
 
     seed: str

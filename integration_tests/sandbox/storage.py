@@ -40,7 +40,7 @@ class _Object:
 
 
 class Storage:
-    """Keeps files and serves them to whoever holds a URL that has not expired; a key is neither asked for nor wanted.
+    """Keeps files and serves them to whoever holds a URL that has not expired; a key is neither requested nor wanted.
 
     Faults strike the calls here too; the endpoint is ``storage/<job>/<file>``, and ``data_type`` that of
     the job. A URL that a fault has answered with 403 stays expired.

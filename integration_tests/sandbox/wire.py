@@ -77,7 +77,7 @@ class _Unframed(web.StreamResponse):
 
 
 class Wire:
-    """Sends answers, and keeps the compressed bodies that are asked for often."""
+    """Sends answers, and keeps the compressed bodies that are requested often."""
 
     def __init__(self, faults: Faults) -> None:
         """Start with an empty cache."""
@@ -156,7 +156,7 @@ class Wire:
         return rest[TRICKLES * step :]
 
     def _cached(self, key: tuple[Any, ...], wire: Iterable[bytes]) -> Iterator[bytes]:
-        """The same pieces, kept for the next time that they are asked for."""
+        """The same pieces, kept for the next time that they are requested."""
         if key in self._cache:
             self._cache.move_to_end(key)
             yield from self._cache[key]

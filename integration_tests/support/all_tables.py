@@ -1,4 +1,4 @@
-"""Every table of the connector: what both oracles know, together."""
+"""Every stream of the connector: what both oracles know, together."""
 
 from datetime import timedelta
 
@@ -9,9 +9,9 @@ CURSORS = {**expected.CURSORS, **expected_listings.CURSORS}
 TABLES = tuple(sorted(KEYS))
 INCREMENTAL = tuple(table for table in TABLES if table in CURSORS)
 WHOLE = tuple(table for table in TABLES if table not in CURSORS)
-"""Tables without a cursor: every sync reads them whole."""
+"""Streams without a cursor: every sync reads them whole."""
 
 DAILY = {"campaign_metrics_daily"}
-"""Tables whose cursor is a day, which is read whole."""
+"""Streams whose cursor is a day, which is read whole."""
 LOOKBACKS = {**dict.fromkeys(expected.ALL_EXPORTS, timedelta(hours=1)), **dict.fromkeys(DAILY, timedelta(days=14))}
-"""How long before the cursor of its state a sync begins, by default; tables that are not named begin at it."""
+"""How long before the cursor of its state a sync begins, by default; streams that are not named begin at it."""

@@ -33,7 +33,7 @@ DOCUMENTED = {
     "templates": "templates",
     "users": "user",
 }
-"""The sixteen tables of the published documentation, each with what the sandbox calls it."""
+"""The sixteen streams of the published documentation, each with what the sandbox calls it."""
 
 TABLES = tuple(DOCUMENTED)
 EVENTS = tuple(table for table in TABLES if table.startswith("email_"))
@@ -85,7 +85,7 @@ FURTHER_EVENTS = {
     "whats_app_send_skip": "whatsAppSendSkip",
     "whats_app_usage_info": "whatsAppUsageInfo",
 }
-"""The tables of the export's other data types."""
+"""The streams of the export's other data types."""
 
 TRUTH_OF = {**DOCUMENTED, **FURTHER_EVENTS}
 EVENT_TABLES = (*EVENTS, *FURTHER_EVENTS)
@@ -129,7 +129,7 @@ LEAST, MOST = -(2**63), 2**63 - 1
 
 
 def expected(table: str, rows: Iterable[Row], schema: Mapping[str, Any]) -> list[Record]:
-    """The records of ``table`` for rows as the sandbox tells them, with the columns of a (configured) schema."""
+    """The records of ``stream`` for rows as the sandbox tells them, with the columns of a (configured) schema."""
     return [record(table, row, schema) for row in rows]
 
 
@@ -273,7 +273,7 @@ def _bare_date(value: Any) -> str:
 
 
 def rfc3339(value: Any) -> str:
-    """A moment in one of Iterable's notations as `2021-04-14T16:41:09Z`, a fraction with six digits.
+    """A timestamp in one of Iterable's notations as `2021-04-14T16:41:09Z`, a fraction with six digits.
 
     Raises:
         UnfitError: If it is none.

@@ -32,19 +32,19 @@ CURSORS = {
 }
 TABLES = tuple(KEYS)
 FULL = tuple(table for table in TABLES if table not in CURSORS)
-"""Tables that every sync reads whole."""
+"""Streams that every sync reads whole."""
 
 BEYOND = "beyond_the_header"
 """Under this name `dataFields` keeps the cells of a row that is longer than its header."""
 
 
 def expected(sandbox: Sandbox, table: str, schema: Mapping[str, Any]) -> list[Record]:
-    """The records of a table, with the columns of a (configured) schema."""
+    """The records of a stream, with the columns of a (configured) schema."""
     return [fitted(table, row, schema) for row in rows(sandbox, table)]
 
 
 def rows(sandbox: Sandbox, table: str) -> Iterator[Row]:
-    """The rows of a table, as Iterable tells them."""
+    """The rows of a stream, as Iterable tells them."""
     return _ROWS[table](sandbox) if table in _ROWS else sandbox.rows(table)
 
 
@@ -73,7 +73,7 @@ PARTS = {
     "experiments": ("experiments", "experiment_details", "id"),
     "template_content": ("templates", "template_contents", "templateId"),
 }
-"""Tables that are put together from a listing and its rows' details: what the sandbox calls both, and their key."""
+"""Streams that are put together from a listing and its rows' details: what the sandbox calls both, and their key."""
 
 
 def parts(sandbox: Sandbox, table: str) -> tuple[dict[Any, Row], dict[Any, Row]]:

@@ -34,7 +34,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 class Reading:
     """`python main.py read`, with its documents and its temporary files in a folder of its own.
 
-    Its output is a pipe that is read only when a test asks for it.
+    Its output is a pipe that is read only when a test requests it.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Reading:
             elif ended:
                 return False
             elif time.monotonic() > on_exhausted:
-                raise TimeoutError(f"it goes on without what was waited for: {self.text[-2000:]!r}")
+                raise TimeoutError(f"it continues without what was waited for: {self.text[-2000:]!r}")
         return True
 
     def read_lines(self, number: int) -> bool:

@@ -45,28 +45,28 @@ class Output:
         return [message[names.get(kind, kind.lower())] for message in self.messages if message["type"] == kind]
 
     def records(self, table: str) -> list[dict[str, Any]]:
-        """The records of a table."""
+        """The records of a stream."""
         return [record["data"] for record in self.of("RECORD") if record["stream"] == table]
 
     def states(self, table: str) -> list[dict[str, Any]]:
-        """The states of a table, in the order in which they came."""
+        """The states of a stream, in the order in which they came."""
         streams = [state["stream"] for state in self.of("STATE")]
         return [one["stream_state"] for one in streams if one["stream_descriptor"]["name"] == table]
 
     @property
     def state(self) -> State:
-        """The last state of each table, as the platform hands it to the next sync."""
+        """The last state of each stream, as the platform hands it to the next sync."""
         last = {state["stream"]["stream_descriptor"]["name"]: state for state in self.of("STATE")}
         return [{"type": "STREAM", "stream": state["stream"]} for state in last.values()]
 
     def statuses(self, table: str) -> list[str]:
-        """The statuses of a table, in their order."""
+        """The statuses of a stream, in their order."""
         told = [trace["stream_status"] for trace in self.of("TRACE") if trace["type"] == "STREAM_STATUS"]
         return [one["status"] for one in told if one["stream_descriptor"]["name"] == table]
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The errors that are about a table."""
+        """The errors that are about a stream."""
         told = [trace["error"] for trace in self.of("TRACE") if trace["type"] == "ERROR"]
         return [error for error in told if error.get("stream_descriptor")]
 
@@ -82,7 +82,7 @@ class Output:
 
 
 def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
-    """Settings with which the sandbox can be read from its first moment, by direct exports unless told otherwise."""
+    """Settings with which the sandbox can be read from its first timestamp, by direct exports unless told otherwise."""
     start = f"{sandbox.start_date:%Y-%m-%dT%H:%M:%SZ}"
     return {"api_key": sandbox.api_key, "start_date": start, "export_method": "direct", **others}
 
@@ -95,7 +95,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
 def configured(
     catalog: Mapping[str, Any], tables: Iterable[str] = TABLES, mode: str = "incremental", to: str = "append_dedup"
 ) -> dict[str, Any]:
-    """A configured catalog of some ``tables``: in this mode those that can, the others in full refresh."""
+    """A configured catalog of some ``streams``: in this mode those that can, the others in full refresh."""
     streams = []
     for stream in catalog["streams"]:
         if stream["name"] in tables:
@@ -167,7 +167,7 @@ def sync(
     to: str = "append_dedup",
     **others: Any,
 ) -> Output:
-    """Read some tables, or all, in this process."""
+    """Read some streams, or all, in this process."""
     event_key = {"event_key": others["event_key"]} if "event_key" in others else {}
     catalog = configured(catalog_here(sandbox, **event_key), tables or TABLES, mode, to)
     return read_here(sandbox, catalog, state, **others)

@@ -1,7 +1,7 @@
 """A body on disk: copied as it comes off the wire, and proved whole before anybody reads a row of it.
 
 What its transport says of its end is proof: a length, chunked encoding, the trailer of compression. A body without
-any of these is doubtful, and so is one with a line that is no JSON: another reading may show more (readings.py).
+any of these is doubtful, and so is one with a line that is not JSON: another reading may show more (readings.py).
 
 A spool is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the process, nothing
 stays behind.
@@ -67,10 +67,10 @@ class Spool:
         """Copy the body of ``response`` to disk and prove it whole.
 
         Args:
-            response: An answer that was asked for with `stream=True`.
+            response: An answer that was requested with `stream=True`.
             check: Called with each line that is not blank; a MalformedLineError is noted in ``malformed``.
             grow: Called with the size of each piece before it is written, and, negative, with what a broken
-                body gives back; may raise to give up.
+                body gives back; may raise to fail.
             largest: The most bytes of a body whose lines may be of any length; None where each line is bounded.
             gives_back: Whether ``grow`` gets the whole size back when the spool is closed.
 

@@ -58,7 +58,7 @@ class Inflation:
 
 
 class Whole:
-    """Counts the bytes of a body that is no text of lines."""
+    """Counts the bytes of a body that is not a text of lines."""
 
     count, malformed = 0, None
 

@@ -88,7 +88,7 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 class Budget(HttpAPIBudget):
-    """The requests in a ``period`` that Iterable allows, shared by all tables; says so where one must wait.
+    """The requests in a ``period`` that Iterable allows, shared by all streams; says so where one must wait.
 
     The library beneath keeps a thread for each limit, for as long as the process lives.
     """
@@ -102,7 +102,7 @@ class Budget(HttpAPIBudget):
                 )
                 for path, limit in limits.items()
             ],
-            # A 429 is waited for as the answer says (retry.py); the CDK would stop all tables for a minute.
+            # A 429 is waited for as the answer says (retry.py); the CDK would stop all streams for a minute.
             status_codes_for_ratelimit_hit=[],
         )
 
@@ -159,7 +159,7 @@ class Api:
         stream: str,
         session: requests.Session | None = None,
     ) -> requests.Response:
-        """Ask for ``path``; the answer's `raw` is the spool of its whole body.
+        """Request ``path``; the answer's `raw` is the spool of its whole body.
 
         Raises:
             AirbyteTracedException: As `RetryPolicy` tells.
@@ -187,7 +187,7 @@ class Api:
         return response
 
     def get_signed(self, url: str, attempts: RetryPolicy, stream: str) -> requests.Response:
-        """Ask for a file at its signed ``url``, on whatever host, without the key.
+        """Request a file at its signed ``url``, on whatever host, without the key.
 
         Raises:
             AirbyteTracedException: As `RetryPolicy` tells; a system_error for a URL that is not HTTPS where the API is.
@@ -229,7 +229,7 @@ class Api:
             raise refused_key_error(stream, self.key_refusal)
 
     def ask_once(self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0) -> requests.Response:
-        """Ask for ``path`` outside the budget and without a second try; the caller reads the status.
+        """Request ``path`` outside the budget and without a second try; the caller reads the status.
 
         Raises:
             requests.RequestException: If no answer comes.
@@ -241,7 +241,7 @@ class Api:
     def begin_sync(self) -> None:
         """Begin a sync: have the clock learn Iterable's time from a cheap request.
 
-        A failure is left for the tables to meet.
+        A failure is left for the streams to meet.
         """
         self.refusals.are_checked = True
         trouble = ""
@@ -253,7 +253,7 @@ class Api:
                 time.sleep(attempt)
             else:
                 return
-        logger.warning("Iterable's time could not be asked for (%s): this machine's clock counts.", trouble)
+        logger.warning("Iterable's time could not be requested (%s): this machine's clock counts.", trouble)
 
     @property
     def key_refusal(self) -> str:

@@ -55,7 +55,7 @@ class Clock:
             )
 
     def fixed(self) -> datetime:
-        """The moment at which this sync began: the present when it was first asked for."""
+        """The timestamp at which this sync began: the present when it was first requested."""
         if self._fixed is None:
             self._fixed = self.now()
         return self._fixed

@@ -20,7 +20,7 @@ BEYOND = "beyond_the_header"
 _OTHER = re.compile("[^a-z0-9]+")
 _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-# Numbers as a program spells them; what is spelled otherwise (`007`, `+1`, `1e5`, `1.`) may be no number.
+# Numbers as a program spells them; what is spelled otherwise (`007`, `+1`, `1e5`, `1.`) may be not a number.
 _CANONICAL_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 _CANONICAL_DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+(E-?\d+)?", re.ASCII)
 _DIGITS_OF_A_FLOAT = 17
@@ -55,7 +55,7 @@ def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
     """The rows of ``text``, CSV with a header, cells in the types of the columns that ``schemas`` declares.
 
     An empty cell is null, and in a column that is not declared nothing: which columns an answer has depends
-    on what else was asked for. A cell that is no number in a column of numbers (`N/A`, `NaN`) stays text; in a
+    on what else was requested. A cell that is not a number in a column of numbers (`N/A`, `NaN`) stays text; in a
     column that is not declared, a number is one. Where a title comes twice, the first of its cells that is not
     empty counts. Blank rows are left out.
     """

@@ -22,7 +22,7 @@ KEY_HELP = (
 
 @dataclass(frozen=True)
 class StreamFailure:
-    """Why a read of a table stopped before its end: a sentence, its kind, and from where another try goes on."""
+    """Why a read of a stream stopped before its end: a sentence, its kind, and from where the next attempt resumes."""
 
     cause: str
     kind: FailureType
@@ -30,7 +30,7 @@ class StreamFailure:
 
 
 class RequestRejected(Exception):  # noqa: N818 - an answer, not yet an error
-    """An answer about what was asked for that another try will not change."""
+    """An answer about what was requested that another try will not change."""
 
     def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(str(answer))
@@ -76,9 +76,9 @@ def permission_error(stream: str, answer: ErrorResponse) -> DeniedError:
     """The error for a 401 or 403 on the endpoint of ``stream``."""
     told = failure(
         stream,
-        f"Iterable refused the API key for this table ({answer}). The key must be of the type Server-side, which "
+        f"Iterable refused the API key for this stream ({answer}). The key must be of the type Server-side, which "
         "may export and read list members, and must belong to this project, in the data center (region) that is set. "
-        "Create such a key in Iterable under Integrations > API Keys and set it here, or leave this table out.",
+        "Create such a key in Iterable under Integrations > API Keys and set it here, or leave this stream out.",
         answer.detail,
         FailureType.config_error,
     )

@@ -3,7 +3,7 @@
 `POST export/start`, `GET export/{id}/files` and the signed URLs that it names
 (https://api.iterable.com/api/docs#export_startExport). Jobs do not count against the four export requests a
 minute, but four of them run at a time for a whole organization: this takes two. A file that breaks off is
-asked for again by itself. A job that lists no files is empty only if `GET export/jobs` says so, or if it still lists
+requested again by itself. A job that lists no files is empty only if `GET export/jobs` says so, or if it still lists
 none half a minute later. Only jobs that this sync started are ever cancelled.
 """
 
@@ -42,18 +42,18 @@ from source_iterable.windows import Window
 
 MOST_JOBS = 2  # of the four that an organization may run
 JOB_TRIES = 3  # of a job that fails or is cancelled
-MOST_FAILURES = 3  # of windows in a row, after which no more jobs are asked for
-# For how many seconds a file is requested that cannot be had, where its window may be asked for directly too.
+MOST_FAILURES = 3  # of windows in a row, after which no more jobs are requested
+# For how many seconds a file is requested that cannot be had, where its window may be requested directly too.
 FILE_PATIENCE = 5 * 60.0
-URL_TRIES = 4  # of a file whose URL expires before it is asked for
+URL_TRIES = 4  # of a file whose URL expires before it is requested
 FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
 # Seconds between looks at a completed job that lists no files, and how many of them prove that it is empty.
 EMPTY_WAITS = (10.0, 20.0, 30.0, 60.0)
 EMPTY_PATIENCE = 30.0
-# How long a job may show no progress, in seconds, before it is given up.
+# How long a job may show no progress, in seconds, before it is abandoned.
 PATIENCE = 30 * 60.0
 LONG_PATIENCE = 24 * 3600.0
-# How long to wait for a job to be accepted, in seconds, where the window may be asked for directly too.
+# How long to wait for a job to be accepted, in seconds, where the window may be requested directly too.
 START_PATIENCE = 60.0
 REFUSED = {400, 401, 403, 404, 405}
 KEY_REFUSED = {401, 403}  # is checked for minutes where there is no other way
@@ -76,10 +76,10 @@ class ExportRequest:
     """Whose rows a job prepares.
 
     Attributes:
-        stream: The table, for messages.
+        stream: The stream, for messages.
         data_type: Iterable's name of the rows.
         window: Of which span.
-        attempts: Makes the attempts at a request of the table.
+        attempts: Makes the attempts at a request of the stream.
     """
 
     stream: str
@@ -135,7 +135,7 @@ class ExportJobs:
                 raise
             if error.failure_type is FailureType.transient_error:
                 raise self._failed(str(error.message)) from error
-            # What the data center does not have, no other table will find there.
+            # What the data center does not have, no other stream will find there.
             whom = "" if isinstance(error, MissingEndpointError) else wanted.stream
             raise self._no_more_jobs(whom, str(error.message)) from error
         finally:
@@ -266,7 +266,7 @@ class ExportJobs:
     def _fetch(self, job: int, wanted: ExportRequest, grow: Grow) -> Spool:
         """All files of a completed job, one behind the other.
 
-        Files may be listed a moment after the job is completed: without any, it is empty only if that is proven.
+        Files may be listed shortly after the job is completed: without any, it is empty only if that is proven.
         """
         waited = 0.0
         for wait in (*EMPTY_WAITS, None):
@@ -327,7 +327,7 @@ class ExportJobs:
 
         Not documented are how many files a page holds, their order, and whether `startAfter` is compared with names
         or is a place in a list. So each page is followed by what comes after its greatest name, and after its last.
-        Files may be listed a moment late: pages that showed any are requested again, until they show no others.
+        Files may be listed a little late: pages that showed any are requested again, until they show no others.
         """
         seen: set[str] = set()
         followed: set[str | None] = {None}
@@ -353,7 +353,7 @@ class ExportJobs:
                 is_checked = True
 
     def _add(self, spool: Spool, job: int, wanted: ExportRequest, after: str | None, entry: Row, grow: Grow) -> None:
-        """Fetch one file; where its URL expired, after the page is asked for again."""
+        """Fetch one file; where its URL expired, after the page is requested again."""
         url = entry["url"]
         for _ in range(URL_TRIES):
             attempts = wanted.attempts(
@@ -391,14 +391,14 @@ class ExportJobs:
         self._api.cancel(f"export/{job}")
 
     def _failed(self, why: str) -> NoExportJobError:
-        """Refuse this window; ask for no more jobs if several in a row were refused, whoever's they were."""
+        """Refuse this window; request no more jobs if several in a row were refused, whoever's they were."""
         self._failures += 1
         if self._failures >= MOST_FAILURES:
             return self._no_more_jobs("", f"{self._failures} windows in a row could not be had; the last time {why}")
         return NoExportJobError(why)
 
     def _no_more_jobs(self, whom: str, why: str) -> NoExportJobError:
-        """Ask for no more jobs, for the table that is named or for any."""
+        """Request no more jobs, for the stream that is named or for any."""
         if not self._stopped.is_set() and self._refused.setdefault(whom, why) is why:
-            logger.info("%s: no more export jobs in this sync: %s.", whom or "All tables", why)
+            logger.info("%s: no more export jobs in this sync: %s.", whom or "All streams", why)
         return NoExportJobError(why)

@@ -25,7 +25,7 @@ def read_object(response: requests.Response) -> Row:
     try:
         return parse(response.raw.read())
     except (MalformedLineError, UnusableBodyError) as error:
-        raise UnusableAnswerError("the answer is no JSON object") from error
+        raise UnusableAnswerError("the answer is not a JSON object") from error
 
 
 def files_of(page: Row) -> list[Row]:

@@ -9,7 +9,7 @@ import requests
 
 from source_iterable.api.error_response import is_web_page
 
-# Seconds for which one kind of failure is met before a request is given up, by what that costs.
+# Seconds for which one kind of failure is met before a request is abandoned, by what that costs.
 PATIENCE = 10 * 60.0  # a stream that resumes
 LONG_PATIENCE = 30 * 60.0  # a stream that starts again from its beginning
 # After so many seconds in which no request of any stream succeeded, five tries are enough: waiting as long for each
@@ -103,7 +103,7 @@ class Patience:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the request should be given up."""
+        """Whether the request should be abandoned."""
         least = MIN_SILENT_TRIES if self._kind is Trouble.SILENCE else MIN_TRIES
         if self._tries_of_all_kinds >= MIN_TRIES and self._since(self._first) >= MOST_PATIENCES * self.seconds:
             return True

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 CONFIRMATIONS = 2  # bodies in a row that must be the same where nothing proves that one is whole
-LINE_CONFIRMATIONS = 3  # and where a line is no JSON: bodies that hold it, or if it may be cut, that are the same
+LINE_CONFIRMATIONS = 3  # and where a line is not JSON: bodies that hold it, or if it may be cut, that are the same
 MAX_READINGS = 5  # of bodies that are never the same
 
 
@@ -17,7 +17,7 @@ class Ending(NamedTuple):
     Attributes:
         is_framed: Whether more than the end of the connection told its end.
         is_proven: Whether its transport proves that it is whole.
-        is_malformed: Whether one of its lines is no JSON object.
+        is_malformed: Whether one of its lines is not a JSON object.
         is_cut: Whether that is its last one, and no newline follows it: it may end within a row.
     """
 

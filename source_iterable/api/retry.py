@@ -1,4 +1,4 @@
-"""What an answer of Iterable means for its request: send it again, wait, ask for less, or give up.
+"""What an answer of Iterable means for its request: send it again, wait, request less, or fail.
 
 The statuses and codes are those of https://support.iterable.com/hc/en-us/articles/39629320560148.
 """
@@ -34,15 +34,15 @@ from source_iterable.api.readings import MAX_READINGS, Ending, Readings
 from source_iterable.api.refusals import CHECK_WAITS, Refusals
 from source_iterable.masking import masked
 
-MAX_ATTEMPTS = 2  # of what may be too much, before less is asked for
-SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was asked for
+MAX_ATTEMPTS = 2  # of what may be too much, before less is requested
+SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was requested
 DISK_TRIES = 5
 # How often an answer about one thing must come before it is believed.
 REJECTIONS: Mapping[int, int] = {400: 2, 404: 2, 500: 3}
 RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
 RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
 NOTABLE_WAIT = 10.0  # seconds; longer waits for the rate limit are logged
-TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was asked for, if Iterable says so
+TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was requested, if Iterable says so
 BUSY = frozenset({204, 408, 409, 423, 425})  # the statuses that mean what a 503 means
 UNLIMITED = 10**9
 
@@ -63,20 +63,20 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
     Args:
         stream: Whose request it is, for messages.
         data_center: Whom it goes to, for messages: "US data center (api.iterable.com)".
-        subject: What is asked for, for messages: "the export of A to B".
-        patience: For how many seconds a kind of failure is met before the request is given up with a transient
+        subject: What is requested, for messages: "the export of A to B".
+        patience: For how many seconds a kind of failure is met before the request is abandoned with a transient
             error, or what tells that when a request is made; with `NO_PATIENCE` none is met, and
             ``on_exhausted`` raised.
         tries: How often a broken body, a time-out or an error of the server is met before ``on_exhausted``.
-        on_exhausted: What to raise where less might be delivered; by default there is nothing less to ask for.
+        on_exhausted: What to raise where less might be delivered; by default there is nothing less to request.
         receive: Copies the body of a 200 to disk.
-        rejects: The statuses that are about the thing asked for, told as `RequestRejected`; 500 only with the code
+        rejects: The statuses that are about the thing requested, told as `RequestRejected`; 500 only with the code
             GenericError, and thrice; a mapping tells how often each must come.
         limit_patience: Seconds of waiting in all that one request may spend on 429 answers.
         on_answer: Called at each answer, and at each failure to get one.
         refusals: What 401 and 403 mean in this sync.
         is_down: Called at each failure that may lead to ``on_exhausted``; tells whether the simplest request fails as
-            well, so that it says nothing about what was asked for.
+            well, so that it says nothing about what was requested.
         outage: The failures of the whole sync.
         on_disk_full: Called before another try on a full disk.
         on_unframed: Called when a body is believed of which only the end of the connection told the end.
@@ -147,8 +147,8 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         Raises:
             AirbyteTracedException: If there is nothing more to try.
             MissingEndpointError: If Iterable does not have the endpoint.
-            TooLargeError: If less should be asked for.
-            RequestRejected: If the answer is about the thing asked for (only where ``rejects``).
+            TooLargeError: If less should be requested.
+            RequestRejected: If the answer is about the thing requested (only where ``rejects``).
         """
         self._wait = None
         if self._on_answer is not None:
@@ -188,7 +188,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             self._disk_full += 1
             if self._on_exhausted is not None or self._disk_full >= DISK_TRIES:
                 raise disk_full_error(self._stream, error) from error
-            if self._on_disk_full is not None:  # downloads of other tables may fill it for the moment
+            if self._on_disk_full is not None:  # downloads of other streams may fill it for the moment
                 self._on_disk_full()
             return self._retry("no room on disk")
         self._begin()
@@ -218,9 +218,9 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if ending.is_cut:
             if readings.differ:
                 return self._failed(Trouble.LOST, "the answer broke off (the last line is cut)")
-            return self._retry("the last line is cut, or no JSON")
+            return self._retry("the last line is cut, or not JSON")
         if ending.is_proven:
-            return self._retry("a line is no JSON")
+            return self._retry("a line is not JSON")
         if readings.count >= MAX_READINGS:
             raise self._transient_error(
                 f"was answered {readings.count} times, and no two answers in a row were the same, although nothing "
@@ -293,7 +293,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             if any(sign in str(error) for sign in ("Connection aborted", "RemoteDisconnected", "reset by peer")):
                 return self._failed(Trouble.LOST, "the connection was lost")
             return self._failed(Trouble.UNREACHABLE, "no connection could be made")
-        raise self._system_error("could not be asked for. Report this with the log of the sync.", type(error).__name__)
+        raise self._system_error("could not be requested. Report this with the log of the sync.", type(error).__name__)
 
     def _failed(self, kind: Trouble, trouble: str, detail: str = "", *, tries: int | None = None) -> ErrorResolution:
         if self._patience is None:
@@ -314,8 +314,8 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if patience.is_exhausted:
             raise self._transient_error(
                 f"failed {patience.tries} times in {_minutes(patience.elapsed)}; the last time {trouble}. "
-                "Iterable or the network on the way may be down. If another try ends at the same place, report that to "
-                "Iterable's support.",
+                "Iterable or the network on the way may be down. If another attempt ends at the same place, report "
+                "that to Iterable's support.",
                 detail or trouble,
             )
         return self._retry(trouble)
@@ -361,7 +361,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         return self._resolution("rate limit in use")
 
     def _rate_limit_wait(self, asked: float | None) -> float:
-        """The seconds that were asked for; a request that is refused again waits longer, whatever was asked."""
+        """The seconds that were requested; a request that is refused again waits longer, whatever was asked."""
         waits = RATE_LIMIT_WAITS
         if asked is None:
             return waits[min(self._limited, len(waits) - 1)]

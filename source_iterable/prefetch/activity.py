@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 # A span is cut into so many parts: fewer requests than by halves, where many days have metrics, and no more
 # where few do.
 PARTS = 4
-# A span of so many days is asked for day by day if its active subjects fit into one request: what is active on one
+# A span of so many days is requested day by day if its active subjects fit into one request: what is active on one
 # day is as a rule active on its neighbors. A longer one is if nearly all subjects are active in it.
 DAILY_BELOW = 16
 DAILY_BELOW_IF_BUSY = 32
@@ -53,7 +53,7 @@ class Days:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one request for metrics asks for.
+    """What one request for metrics covers.
 
     Attributes:
         ids: Whose metrics.
@@ -113,7 +113,7 @@ Batches = Callable[[Iterable[int]], Iterator[Sequence[int]]]
 
 
 class _Span:
-    """Days that are asked for together, batch by batch, and what the answers have told so far."""
+    """Days that are requested together, batch by batch, and what the answers have told so far."""
 
     def __init__(self, days: Days, batches: Iterator[Sequence[int]]) -> None:
         self.days = days
@@ -125,7 +125,7 @@ class _Span:
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether no batch is left to ask for."""
+        """Whether no batch is left to request."""
         return self._following is None
 
     @property
@@ -134,7 +134,7 @@ class _Span:
         return self.is_asked_for and not self._outstanding
 
     def next_batch(self) -> Batch:
-        """The next batch to ask for; only while not `is_asked_for`."""
+        """The next batch to request; only while not `is_asked_for`."""
         ids, self._following = self._following or (), next(self._batches, None)
         self._outstanding += 1
         self.asked += len(ids)
@@ -154,10 +154,10 @@ Fetch = Callable[[Batch, Reserve], Body]
 
 
 class ActivityPlan(ListPlan[Any]):
-    """The days of a span, in order, each asked for where something happened on it.
+    """The days of a span, in order, each requested where something happened on it.
 
     A day, and a span without metrics, stays in the plan for its reader; any other span gives way to its
-    parts. Batches are cut when they are asked for, so the plan holds one path from the whole span to a day.
+    parts. Batches are cut when they are requested, so the plan holds one path from the whole span to a day.
 
     Args:
         stream: The stream's name.

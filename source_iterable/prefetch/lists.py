@@ -31,7 +31,7 @@ class Patience:
     Attributes:
         again: Before an item that failed is requested again.
         looks: Between looks whether an outage is over, the last one repeated.
-        outage: How long one kind of failure may last before the stream gives up.
+        outage: How long one kind of failure may last before the stream fails.
         rejections: How often an item may be rejected, in rounds.
         failures: In how many rounds it may fail otherwise.
     """
@@ -127,7 +127,7 @@ class ItemPlan(SlicePlan[Any]):
 
     Attributes:
         passed_over: The items that cannot be had although others can, and why.
-        missing: The items that were given up in an outage.
+        missing: The items that were abandoned in an outage.
         outage: What the outage was that lasted too long; None if there was none.
     """
 
@@ -298,7 +298,7 @@ class ItemPlan(SlicePlan[Any]):
         if not self._is_out:
             logger.warning(
                 "%s: nothing can be had from Iterable for the moment (%s). Waiting for it, %.0f s of the same at most; "
-                "what is being downloaded goes on.",
+                "what is being downloaded continues.",
                 self.stream, trouble.reason, self._patience.outage,
             )  # fmt: skip
         self._is_out = True

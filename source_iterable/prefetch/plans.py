@@ -55,8 +55,8 @@ class Slice(Generic[What]):
         what: The window, the list, or whatever the plan requests.
         body: What came, once it came.
         seconds: How long that took, waiting for the rate limit included.
-        state: Whether it is still to be requested, under way, here, or given up.
-        error: Why it was given up.
+        state: Whether it is still to be requested, under way, here, or abandoned.
+        error: Why it was abandoned.
         failures: How often a request for it failed before its turn.
         not_before: The monotonic time before which it is not requested again, unless its turn comes.
         known_size: Bytes of a body that came before, and had to be discarded; 0 if none did.

@@ -137,7 +137,7 @@ class Prefetcher:
             try:
                 piece = self._take(plan, since + HEARTBEAT_SECONDS)
             except _QuietError as quiet:
-                # Without the lock: the destination may read nothing, and the threads go on meanwhile.
+                # Without the lock: the destination may read nothing, and the threads continue meanwhile.
                 logger.info("%s: still waiting for what comes next (%s).", plan.stream, quiet)
                 continue
             except TimeoutError:
@@ -327,7 +327,7 @@ class Prefetcher:
     def _may_wait_for_disk(self, piece: Slice[Any]) -> bool:
         """After a full disk: whether ``piece`` should be requested again in its turn.
 
-        Bodies that are needed later make room for the one whose turn it is; that one gives up when it was
+        Bodies that are needed later make room for the one whose turn it is; that one fails when it was
         refused so often.
         """
         if self._work.is_head(piece):

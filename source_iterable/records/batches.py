@@ -22,7 +22,7 @@ BATCH_BYTES = 1 << 18
 
 @dataclass(kw_only=True)
 class Batch(AirbyteMessage):
-    """``count`` records of one table, ready to be written.
+    """``count`` records of one stream, ready to be written.
 
     Attributes:
         lines: The records' messages, each ended by a line break.

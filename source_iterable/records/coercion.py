@@ -74,7 +74,7 @@ def fit_of_both(own: Coercion, catalogs: Coercion, is_kept: bool) -> Coercion:
     def both(value: Any) -> Any:
         fitted = own(value)
         for one in (fitted, value):
-            # Only this version's own type tells whether a number is a moment.
+            # Only this version's own type tells whether a number is a timestamp.
             if one is not MISMATCH and not (catalogs is _moment and one.__class__ is not str):
                 taken = catalogs(one)
                 if taken is not MISMATCH:

@@ -1,4 +1,4 @@
-"""A row, fitted to the columns of its table.
+"""A row, fitted to the columns of its stream.
 
 Nothing that Iterable sends is dropped or passed off as something else: a field without a column, and a
 value that does not fit its column's type, go unchanged into the object column `dataFields`.
@@ -54,7 +54,7 @@ _PLACED: Any = object()
 
 
 class Columns:
-    """The columns that the records of a table may have, and what fits each.
+    """The columns that the records of a stream may have, and what fits each.
 
     Args:
         properties: The columns by name, each with its JSON schema, as selected by the user.

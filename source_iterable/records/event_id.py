@@ -48,7 +48,7 @@ def event_id(data_type: str, row: Mapping[str, Any]) -> str:
 
 
 def line_id(data_type: str, line: bytes) -> str:
-    """The identity of a line that is no JSON object: the hash of its bytes."""
+    """The identity of a line that is not a JSON object: the hash of its bytes."""
     return blake2b(data_type.encode() + b"\n" + line, digest_size=_BITS // 8).hexdigest()
 
 
@@ -90,7 +90,7 @@ def _prune(row: dict[str, Any]) -> None:
                 copy = [*inner]
             else:
                 continue
-            container[at] = copy  # no key is new, so the iteration may go on
+            container[at] = copy  # no key is new, so the iteration may continue
             containers.append(copy)
     for container in reversed(containers):  # what is inside first: it decides whether what is around it is empty
         if container.__class__ is dict:

@@ -19,7 +19,7 @@ def array_in(body: IO[bytes], name: str) -> Iterator[Any]:
     """The values of the list under ``name`` of the object that ``body`` is, one of them in memory at a time.
 
     Raises:
-        UnexpectedJsonError: If ``body`` is no JSON object, or holds no such list; after its values, if what follows
+        UnexpectedJsonError: If ``body`` is not a JSON object, or holds no such list; after its values, if what follows
             them is not JSON.
     """
     try:

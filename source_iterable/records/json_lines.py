@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 class MalformedLineError(ValueError):
-    """A line that is no JSON object."""
+    """A line that is not a JSON object."""
 
 
 class _Object(msgspec.Struct):
@@ -41,7 +41,7 @@ def parse(line: bytes) -> Row:
     Lone surrogates, which only escapes can spell, are kept.
 
     Raises:
-        MalformedLineError: If the line is no JSON object, or nests deeper than 500 levels.
+        MalformedLineError: If the line is not a JSON object, or nests deeper than 500 levels.
     """
     row = _parsed(line)
     if _may_be_too_deep(line) and _is_too_deep(row):

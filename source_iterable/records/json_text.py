@@ -9,7 +9,7 @@ import orjson
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
-    """``value`` as compact JSON in UTF-8, with sorted keys if asked for.
+    """``value`` as compact JSON in UTF-8, with sorted keys if requested.
 
     A value that orjson refuses (a lone surrogate, more than 254 levels) is spelled in ASCII, as `json.dumps`
     spells it, without its recursion: how deep a value may nest must not depend on the caller's own depth.

@@ -1,4 +1,4 @@
-"""What all tables share: how they ask, how they read an answer, which columns their records have."""
+"""What all streams share: how they ask, how they read an answer, which columns their records have."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class Turn(IntEnum):
 
 
 class IterableStream(DiskUser, HttpStream, ABC):
-    """A table: an endpoint whose answer holds rows under one key.
+    """A stream: an endpoint whose answer holds rows under one key.
 
     Attributes:
         endpoint: The path below `/api/`.
         records_key: The key of the answer that holds the rows.
         columns: The columns that Iterable documents, and those that the connector adds; the classes of the catalog are
             those that declare some.
-        rejects: The statuses that are about one thing that was asked for, told as `RequestRejected`.
+        rejects: The statuses that are about one thing that was requested, told as `RequestRejected`.
         lists_as_text: Whether a list that arrives in a column of text is delivered there, as JSON text.
         sync: What the streams of the run share.
         configured: What the user selected; None outside a read.
@@ -175,7 +175,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The records of the table."""
+        """The records of the stream."""
         return self.emitted(
             self.selected_columns.record(row) for row in self.counted(self.rows(sync_mode, stream_slice))
         )
@@ -204,7 +204,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         state_manager: ConnectorStateManager,
         internal_config: InternalConfig,
     ) -> Iterator[StreamData | AirbyteMessage]:
-        """Read the table as the CDK does, and tell at the end what became of it."""
+        """Read the stream as the CDK does, and tell at the end what became of it."""
         self.progress.begin()
         resumption = self._resumption(stream_state)
         try:
@@ -238,10 +238,10 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
         self.stopped = StreamFailure(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
-        error.message = f"{error.message} Another try goes on from {resumption}."
+        error.message = f"{error.message} The next attempt resumes from {resumption}."
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
-        """From where another try goes on, as ``state`` tells."""
+        """From where the next attempt resumes, as ``state`` tells."""
         names = ("settled", *self._wrapped_cursor_field()) if self.is_resumable else ()
         saved = next((state[name] for name in names if state.get(name) is not None), None)
         if saved is None:
@@ -261,8 +261,8 @@ class IterableStream(DiskUser, HttpStream, ABC):
         if properties is not None and not isinstance(properties, Mapping):
             raise failure(
                 self.name,
-                "'properties' of this table's json_schema in the configured catalog is no JSON object. "
-                "Take the table's schema from what discover prints.",
+                "'properties' of this stream's json_schema in the configured catalog is not a JSON object. "
+                "Take the stream's schema from what discover prints.",
                 "unreadable catalog",
                 FailureType.config_error,
             )
@@ -277,7 +277,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         )
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is cached as well
-        """The table's columns."""
+        """The stream's columns."""
         return self.schema
 
     @cached_property
@@ -350,7 +350,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         return rows
 
     def attempts(self, subject: str, **how: Any) -> RetryPolicy:
-        """The attempts at requests of this table."""
+        """The attempts at requests of this stream."""
         return RetryPolicy(
             self.name,
             subject,
@@ -365,11 +365,11 @@ class IterableStream(DiskUser, HttpStream, ABC):
 
     @property
     def is_resumed(self) -> bool:
-        """Whether another attempt would go on where this one stops, and not begin anew."""
+        """Whether another attempt would continue where this one stops, and not start over."""
         return self.is_resumable
 
     def patience(self) -> float:
-        """For how many seconds a failure of a request is met, in proportion to what it costs to give up."""
+        """For how many seconds a failure of a request is met, in proportion to what it costs to fail."""
         patience = PATIENCE if self._reader.is_resumed else LONG_PATIENCE
         return patience if self._reader.configured else SHORT_PATIENCE  # in `discover`, for which people wait
 
@@ -399,7 +399,7 @@ class PrefetchedStream(IterableStream, ABC):
         return None  # the prefetcher counts the bodies itself
 
     def plan(self, state: Mapping[str, Any]) -> plans.SlicePlan[Any]:
-        """What the table wants downloaded, given its saved state."""
+        """What the stream wants downloaded, given its saved state."""
         raise NotImplementedError
 
     def prefetched(self) -> Iterator[plans.Slice[Any] | None]:

@@ -25,7 +25,7 @@ from source_iterable.streams.schema import (
 )
 from source_iterable.sync import Sync
 
-# Whether the listing of campaigns holds the archived ones is not documented: they are asked for by themselves too.
+# Whether the listing of campaigns holds the archived ones is not documented: they are requested by themselves too.
 CAMPAIGNS: Sequence[Part] = ({}, {"campaignState": "Archived"})
 PLANNED = ("startAt", "endedAt")  # may lie in the future
 
@@ -60,8 +60,8 @@ class Campaigns(ChangingListing):
             "sendSize": integer("How many people it was meant to reach."),
             "labels": array(STRING, "Labels that members of the project gave it."),
             "labelIds": array(INTEGER, "Ids of its labels."),
-            "createdByUserId": text("E-mail address of the project member who created it."),
-            "updatedByUserId": text("E-mail address of the project member who last edited it."),
+            "createdByUserId": text("Email address of the project member who created it."),
+            "updatedByUserId": text("Email address of the project member who last edited it."),
             "startAt": timestamp("When sending starts or started."),
             "endedAt": timestamp("When sending ended; this does not change `updatedAt`."),
         }

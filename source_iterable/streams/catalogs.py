@@ -108,5 +108,5 @@ class CatalogItems(ChunkedListing, CatalogListing):
             for row in self.list_all(tally, {"catalog": catalog}):
                 yield {**row, "catalogName": row.get("catalogName") or catalog}, {}
         except RequestRejected:
-            self.logger.info("%s: a catalog vanished while the table was read", self.name)
+            self.logger.info("%s: a catalog vanished while the stream was read", self.name)
         listings[catalog] = tally.result()

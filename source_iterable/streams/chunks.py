@@ -1,7 +1,7 @@
 """Listings that are long in coming: the records leave in chunks, in order, with a state after each.
 
 A full refresh orders the rows by their key, an incremental sync by their last change. The state is the position of the
-first row that is left, so an attempt that goes on from there repeats none and leaves none out, in whatever order
+first row that is left, so an attempt that resumes from there repeats none and leaves none out, in whatever order
 Iterable lists them. What an earlier attempt delivered is listed again, and nothing else is done for it.
 """
 
@@ -67,11 +67,11 @@ class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
     _error: Exception | None = None
 
     def turn(self, *, is_first_sync: bool) -> Turn:
-        """Late: it may take hours; last of these if it would begin anew."""
+        """Late: it may take hours; last of these if it would start over."""
         return Turn.DETAILS if self.is_resumed else Turn.NOT_RESUMABLE
 
     def require_readable(self) -> None:
-        """Find out as well where a full refresh goes on."""
+        """Find out as well where a full refresh continues."""
         super().require_readable()
         if not self.is_incremental:
             self.begin_run(self._state)
@@ -135,7 +135,7 @@ class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
         super().conclude()
 
     def parse_done(self, saved: object) -> Position | None:
-        """Where a full refresh goes on: a list of the same kinds of things as its positions."""
+        """Where a full refresh continues: a list of the same kinds of things as its positions."""
         types = tuple(map(type, saved)) if isinstance(saved, list) else ()
         return saved if types == self.position_types else None
 

@@ -54,7 +54,7 @@ class DiskUser:
         except TooLargeError as error:
             raise failure(
                 self.name,
-                "what has to wait on disk is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
+                "what has to wait on disk is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
                 str(error),
                 FailureType.config_error,
             ) from error

@@ -1,4 +1,4 @@
-"""Tables of experiments: what they test (JSON) and how they went (CSV)."""
+"""Streams of experiments: what they test (JSON) and how they went (CSV)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _is_id(value: object) -> bool:
 
 
 class ExperimentMetrics(LifetimeMetrics):
-    """How one variant (template) of an e-mail experiment went, over the experiment's life."""
+    """How one variant (template) of an email experiment went, over the experiment's life."""
 
     endpoint = "experiments/metrics"
     primary_key = ["experiment_id", "template_id"]  # noqa: RUF012 - the CDK's property is replaced
@@ -110,7 +110,7 @@ class ExperimentMetrics(LifetimeMetrics):
     may_be_blank = True
 
     def listing(self) -> Sequence[Batch]:
-        """The experiments of e-mails: Iterable has figures of no others."""
+        """The experiments of emails: Iterable has figures of no others."""
         listed = Experiments(self.sync, parent=self).listed()
         ids = [int(row["id"]) for row, _ in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
         return [Batch(some) for some in batches(ids, self.length_of_request(), self.id_parameter)]

@@ -1,7 +1,7 @@
-"""Tables of the export endpoint: windowed and incremental.
+"""Streams of the export endpoint: windowed and incremental.
 
 `GET export/data.json` (https://api.iterable.com/api/docs#export_exportDataJson) answers with the rows of a
-half-open span of time, unordered, one JSON object a line. State is two moments: the cursor, which is the
+half-open span of time, unordered, one JSON object a line. State is two timestamps: the cursor, which is the
 end of the last window delivered whole, and `settled`, before which no late row is expected; a sync starts
 at the latter.
 """
@@ -41,14 +41,14 @@ MOST_SECONDS = 366 * 86400
 
 
 class ExportStream(StatefulStream, PrefetchedStream, ABC):
-    """A table of `export/data.json`.
+    """A stream of `export/data.json`.
 
     Attributes:
         data_type: Iterable's name of the rows.
-        cursor_field: The field whose moment the windows are cut by.
+        cursor_field: The field whose timestamp the windows are cut by.
         awaits_late_rows: Whether plain append leaves the last lookback window to a later sync, so that
             nothing is appended twice.
-        ends_open: Whether a full refresh ends with a window that is open towards the future, asked for when
+        ends_open: Whether a full refresh ends with a window that is open towards the future, requested when
             all others were delivered: what changes meanwhile moves there.
     """
 
@@ -148,7 +148,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         rows = self.progress.rows - before
         if spool.malformed is not None:
             self.progress.remark(
-                f"{window} holds lines that are no JSON ({self._unparsed}, the first is line {spool.malformed}); "
+                f"{window} holds lines that are not JSON ({self._unparsed}, the first is line {spool.malformed}); "
                 "they are kept in dataFields, under 'unparsed'"
             )
         self._state = self._state_after(window)
@@ -179,7 +179,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         return {}
 
     def unparsed(self, line: bytes) -> Row:
-        """The columns of a line that is no JSON object, also after it was read again."""
+        """The columns of a line that is not a JSON object, also after it was read again."""
         raise NotImplementedError
 
     def malformed(self, window: Window, line: int) -> Exception | None:
@@ -196,15 +196,14 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         try:
             return self._readable(self._directly(window, tries, reserve), window)
         except TooLargeError as error:
-            if window.is_least:  # larger than all the room on disk
+            if window.is_least:  # larger than the whole disk limit
                 raise failure(
                     self.name,
-                    f"the export of {window} is larger than the room for spooled bodies. "
-                    "Raise ITERABLE_SPOOL_MEGABYTES.",
+                    f"the export of {window} is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
                     str(error),
                     FailureType.config_error,
                 ) from error
-            self.logger.info("%s: %s could not be delivered at once: %s. Asking for less.", self.name, window, error)
+            self.logger.info("%s: %s could not be delivered at once: %s. Requesting less.", self.name, window, error)
             raise
 
     def download_by_job(self, window: Window, reserve: Reserve) -> Spool:
@@ -224,8 +223,8 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
                 raise plans.JobsUnavailableError(str(error)) from error
             raise failure(
                 self.name,
-                f"the export of {window} could not be made by a job: {error}. The setting 'export_method' asks for "
-                "jobs: choose automatic, and what no job can export is asked for directly.",
+                f"the export of {window} could not be made by a job: {error}. The setting 'export_method' requests "
+                "jobs: choose automatic, and what no job can export is requested directly.",
                 str(error),
                 FailureType.config_error,
             ) from error
@@ -309,7 +308,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         return timedelta(seconds=min(seconds, MOST_SECONDS))
 
     def _saved(self, state: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
-        """The settled moment and the cursor of ``state``; a state without the former, from elsewhere, is given one."""
+        """The settled timestamp and the cursor of ``state``; a state without the former is given one."""
         cursor = self._moment(state, self.cursor_field)
         settled = self._moment(state, SETTLED)
         if settled is None and cursor is not None:
@@ -322,7 +321,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         try:
             return timestamps.moment(state[key])
         except ValueError:
-            raise self.unreadable_state(f"no moment under '{key}'") from None
+            raise self.unreadable_state(f"no timestamp under '{key}'") from None
 
 
 def _in_time(reserve: Reserve, window: Window) -> Reserve:

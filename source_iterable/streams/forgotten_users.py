@@ -1,4 +1,4 @@
-"""The table of forgotten people, whose answers hold millions of hashes in one line."""
+"""The stream of forgotten people, whose answers hold millions of hashes in one line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from source_iterable.streams.schema import ColumnSet, text
 
 REFUSALS: Mapping[int, int] = {400: 1, 404: 1, 409: 1}  # and 403, once it lasts
 MAX_BYTES = 16_000_000_000
-"""Bytes of an answer, some 240 million hashes: what is larger is no list of people."""
+"""Bytes of an answer, some 240 million hashes: what is larger is not a list of people."""
 
 
 class ForgottenUsers(IterableStream):

@@ -1,7 +1,7 @@
 """What a full refresh has delivered: the state with which another attempt resumes it.
 
 What is left out because an old state says that it was delivered would be missing in the warehouse, and nothing would
-tell so. So a state is used only where the sync that wrote it is known to go on; when in doubt, everything is read
+tell so. So a state is used only where the sync that wrote it is known to continue; when in doubt, everything is read
 again.
 """
 
@@ -149,7 +149,7 @@ class ResumedStream(StatefulStream, ABC, Generic[Done]):
         return self.is_incremental or may_resume(self.configured)
 
     def begin_run(self, state: Mapping[str, Any]) -> Run[Done]:
-        """Begin a full refresh, or go on with the one that wrote ``state``; say which, if there is one."""
+        """Begin a full refresh, or continue with the one that wrote ``state``; say which, if there is one."""
         settings = [self.config.url, self.config.api_key, *sorted(self.selected_columns.names)]
         now = self.api.clock.now()
         self.run = run = Run.begin(self.configured, settings, state, now, self.done_key, self.parse_done)

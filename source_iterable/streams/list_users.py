@@ -1,4 +1,4 @@
-"""The table of list members: `GET lists/getUsers`, one list a request, one member a line.
+"""The stream of list members: `GET lists/getUsers`, one list a request, one member a line.
 
 Lists come in any order, and one that fails is requested again after all others (prefetch/lists.py). The
 state says which lists were delivered (full_refresh.py).
@@ -46,14 +46,14 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
     columns = ColumnSet(
         {
             "email": text(
-                "What Iterable lists for the member, as sent: an e-mail address or, in some projects, a user id."
+                "What Iterable lists for the member, as sent: an email address or, in some projects, a user id."
             ),
-            "userId": generated(text("The member's user id, where what Iterable lists is no e-mail address.")),
+            "userId": generated(text("The member's user id, where what Iterable lists is no email address.")),
             "listId": generated(integer("Id of the list; points to `id` in `lists`.")),
         }
     )
     done_key = "complete"
-    # In projects that do not identify people by address, two members may share one: their ids are asked for.
+    # In projects that do not identify people by address, two members may share one: their ids are requested.
     _params: Mapping[str, str] = {}
     _of = 0
     _delivered = 0
@@ -109,7 +109,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         try:
             return sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
         except ValueError as error:
-            raise self.unexpected("a list whose id is no number") from error
+            raise self.unexpected("a list whose id is not a number") from error
 
     def _identifies_by_email(self) -> bool:
         """Whether members are told apart by address; taken for granted where the key may not ask."""
@@ -188,7 +188,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         return self._prepared().state(self.api.clock.now(), spans(self._complete))
 
     def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
-        """The records of a list: its lines are e-mail addresses or, in some projects, user ids; text as it was sent."""
+        """The records of a list: its lines are email addresses or, in some projects, user ids; text as it was sent."""
         record = self.selected_columns.record
         for line in spool.lines():
             text = line.decode("utf-8", "replace")
@@ -245,11 +245,11 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         except TooLargeError as error:
             larger = failure(
                 self.name,
-                f"list {list_id} is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
+                f"list {list_id} is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
                 str(error),
                 FailureType.config_error,
             )
-            reason = "it is larger than the room for spooled bodies"
+            reason = "it is larger than the disk limit"
             raise UnavailableError(Trouble(reason, "size", is_certain=True, error=larger)) from error
         except AirbyteTracedException as error:
             raise self._unavailable(error, f"list {list_id} ") from error
@@ -348,7 +348,7 @@ def _kind_and_advice(troubles: Sequence[Trouble]) -> tuple[FailureType, str]:
     if len(lasting) < len(troubles):
         return (
             FailureType.transient_error,
-            "If another try ends at the same lists, report that to Iterable's support.",
+            "If another attempt ends at the same lists, report that to Iterable's support.",
         )
     latest = lasting[-1]
     _, _, advice = str(latest.message).partition(". ")

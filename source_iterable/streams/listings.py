@@ -98,7 +98,7 @@ class UserFields(IterableStream):
 class Journeys(ChangingListing):
     """One journey (workflow) of the project, in its current state.
 
-    Archived ones are among them; Iterable lists these only when asked for them.
+    Archived ones are among them; Iterable lists these only when asked.
     """
 
     endpoint = "journeys"
@@ -106,7 +106,7 @@ class Journeys(ChangingListing):
     primary_key = "id"
     columns = (
         {
-            "id": integer("Id of the journey; `workflowId` in other tables points here."),
+            "id": integer("Id of the journey; `workflowId` in other streams points here."),
             "name": text("Name of the journey."),
             "description": text("Description that members of the project gave it."),
             "journeyType": text("Kind of journey, as Iterable names it."),
@@ -117,7 +117,7 @@ class Journeys(ChangingListing):
             "startTileId": integer("Id of the tile that it begins with."),
             "triggerEventNames": array(STRING, "Names of the events that let people enter."),
             "draft": json_object("The version that is being edited, with its id, name, times and author."),
-            "creatorUserId": text("E-mail address of the project member who created it."),
+            "creatorUserId": text("Email address of the project member who created it."),
         }
         | RECORD_TIMES
         | DATA_FIELDS

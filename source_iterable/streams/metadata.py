@@ -40,10 +40,10 @@ class Metadata(IterableStream):
                 try:
                     value = self._get(f"{path}/{quote(key, safe='')}", rejects={404})
                 except RequestRejected:
-                    self.logger.info("%s: a key vanished while the table was read", self.name)
+                    self.logger.info("%s: a key vanished while the stream was read", self.name)
                     continue
                 if str(value.get("key")) != key:
-                    raise self.unexpected("another key than the one that was asked for")
+                    raise self.unexpected("another key than the one that was requested")
                 yield {**value, "table": value.get("table") or table}
 
     def _names(self, path: str, field: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tables of campaigns' figures: `GET campaigns/metrics`, CSV, ten requests a minute, so many campaigns in each."""
+"""Streams of campaigns' figures: `GET campaigns/metrics`, CSV, ten requests a minute, so many campaigns in each."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def batches(ids: Iterable[int], length: int, parameter: str = "campaignId") -> I
 
 
 class MetricsStream(PrefetchedStream, ABC):
-    """Figures in CSV, asked for in batches of ids.
+    """Figures in CSV, requested in batches of ids.
 
     Attributes:
-        id_parameter: The parameter that names whose figures are asked for, once for each.
+        id_parameter: The parameter that names whose figures are requested, once for each.
         of_what: What these are, for messages.
         may_be_blank: Whether an answer without even a header is known to mean that there are no figures.
         ADDED: The columns that the connector adds.
@@ -80,7 +80,7 @@ class MetricsStream(PrefetchedStream, ABC):
     GENERATED: ClassVar[Collection[str]] = ()
 
     def bounds(self, batch: Batch) -> Mapping[str, str]:
-        """The days that ``batch`` asks for: without any, some readings of the API give a month."""
+        """The days that ``batch`` covers: without any, some readings of the API give a month."""
         first, last = (batch.days.first, batch.days.last) if batch.days else (EPOCH_DAY, self.today())
         return {"startDateTime": first.isoformat(), "endDateTime": (last + DAY).isoformat()}
 
@@ -96,7 +96,7 @@ class MetricsStream(PrefetchedStream, ABC):
         """The figures of ``batch``, whole; called on a thread of the prefetcher."""
         of_days = f" on {batch.days}" if batch.days else ""
         attempts = self.attempts(
-            f"the request for the figures of {len(batch.ids)} {self.of_what}{of_days}",
+            f"the request for the metrics of {len(batch.ids)} {self.of_what}{of_days}",
             receive=lambda response: Spool.receive(response, grow=reserve),
         )
         params = {**self.bounds(batch), self.id_parameter: list(batch.ids)}
@@ -105,7 +105,7 @@ class MetricsStream(PrefetchedStream, ABC):
         except TooLargeError as error:
             raise failure(
                 self.name,
-                "an answer is larger than the room for spooled bodies. Raise ITERABLE_SPOOL_MEGABYTES.",
+                "an answer is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
                 str(error),
                 FailureType.config_error,
             ) from error
@@ -207,12 +207,12 @@ class LifetimeMetrics(MetricsStream, ABC):
     """Metrics over whole lives: every batch is known once the ids are."""
 
     def turn(self, *, is_first_sync: bool) -> Turn:
-        """Late: an attempt that is cut short begins anew."""
+        """Late: an attempt that is cut short starts over."""
         return Turn.NOT_RESUMABLE
 
     @abstractmethod
     def listing(self) -> Sequence[Batch]:
-        """What to ask for; called on a thread of the prefetcher."""
+        """What to request; called on a thread of the prefetcher."""
 
     def plan(self, state: Mapping[str, Any]) -> plans.ListPlan[Batch]:
         """All batches."""

@@ -44,7 +44,7 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
 
     @property
     def state_keys(self) -> Sequence[str]:
-        """`{"date": the last day that was read, "settled": the day to go on from}`."""
+        """`{"date": the last day that was read, "settled": the day to resume from}`."""
         return [*super().state_keys, "settled"]
 
     def turn(self, *, is_first_sync: bool) -> Turn:
@@ -102,7 +102,7 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
             reserve(-size)
 
     def is_reported(self, row: Row) -> bool:
-        """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was asked for."""
+        """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was requested."""
         return any(_is_something(value) for name, value in row.items() if name != "id")
 
     def read_records(

@@ -1,4 +1,4 @@
-"""A table that the configured catalog selects and this version does not have."""
+"""A stream that the configured catalog selects and this version does not have."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class UnknownStream(IterableStream):
         """Raise, whatever the catalog says."""
         raise failure(
             self.name,
-            "there is no such table in this version. Refresh the source's schema, and leave this table out.",
-            "no such table",
+            "there is no such stream in this version. Refresh the source's schema, and leave this stream out.",
+            "no such stream",
             FailureType.config_error,
         )

@@ -39,7 +39,7 @@ OnDisk = TypeVar("OnDisk")
 
 
 class PagedListing(IterableStream):
-    """A table that is listed whole, page by page.
+    """A stream that is listed whole, page by page.
 
     Attributes:
         first_page: The parameters of a listing's first page; without `page` Iterable would send 20 rows
@@ -325,7 +325,7 @@ class ChangingListing(NonResumableFullRefresh, PagedListing):
         return {self.cursor_field: timestamps.formatted(self._began)}
 
     def is_wanted(self, row: Row) -> bool:
-        """Whether it changed in the half-open span; a row that tells no moment always did."""
+        """Whether it changed in the half-open span; a row that tells no timestamp always did."""
         changed = self.changed(row, self._began)
         return (
             self._all or changed is None or (changed < self._began and (self._since is None or self._since <= changed))
@@ -355,11 +355,11 @@ class ChangingListing(NonResumableFullRefresh, PagedListing):
         try:
             return timestamps.moment(saved)
         except ValueError:
-            raise self.unreadable_state(f"no moment under '{self.cursor_field}'") from None
+            raise self.unreadable_state(f"no timestamp under '{self.cursor_field}'") from None
 
 
 def moment(value: object) -> datetime | None:
-    """The moment that ``value`` tells; None if it tells none."""
+    """The timestamp that ``value`` tells; None if it tells none."""
     try:
         return timestamps.moment(value)
     except ValueError:

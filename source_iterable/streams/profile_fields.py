@@ -11,7 +11,7 @@ FIELDS_PATH = "users/getFields"
 
 
 def profile_fields(stream: IterableStream) -> Mapping[str, str]:
-    """The project's profile fields and their types, asked for on behalf of ``stream``.
+    """The project's profile fields and their types, requested on behalf of ``stream``.
 
     Raises:
         AirbyteTracedException: As `RetryPolicy` tells; a config_error where the key may not ask.
@@ -25,7 +25,7 @@ def profile_fields(stream: IterableStream) -> Mapping[str, str]:
 
 
 def identifies_by_email(fields: Collection[str]) -> bool:
-    """Whether a project with these profile fields identifies people by their e-mail addresses.
+    """Whether a project with these profile fields identifies people by their email addresses.
 
     Others, which do it by user id or by both, have `userListIds` where those have `emailListIds`
     (https://support.iterable.com/hc/en-us/articles/9216719179796).

@@ -1,4 +1,4 @@
-"""Streams that save a state, and go on from it."""
+"""Streams that save a state, and resume from it."""
 
 from __future__ import annotations
 
@@ -66,25 +66,26 @@ class StatefulStream(IterableStream, ABC):
         """Warn that the state ``saved`` is later than the present: there is nothing to read."""
         self.progress.remark(
             f"the saved state ({saved}) lies in the future: nothing is read. "
-            "Clear this table's data in Airbyte, if its state was set by hand."
+            "Clear this stream's data in Airbyte, if its state was set by hand."
         )
 
     def unreadable_state(self, trouble: str) -> Exception:
         """The error for a saved state that cannot be read."""
         return failure(
             self.name,
-            f"the saved state holds {trouble}. Clear this table's data in Airbyte, or take it out of the saved states.",
+            f"the saved state holds {trouble}. Clear this stream's data in Airbyte, or take it out of the saved "
+            "states.",
             "unreadable state",
             FailureType.config_error,
         )
 
 
 class NonResumableFullRefresh(StatefulStream, ABC):
-    """A table with a cursor whose full refresh, tried again, begins anew."""
+    """A stream with a cursor whose full refresh, tried again, starts over."""
 
     @property
     def is_resumable(self) -> bool:  # type: ignore[override]
-        """Only an incremental sync goes on from a state: a full refresh that is tried again begins anew.
+        """Only an incremental sync resumes from a state: a full refresh that is tried again starts over.
 
         The catalog says so, and the platform then discards what the first try wrote.
         """

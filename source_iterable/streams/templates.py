@@ -44,7 +44,7 @@ class Templates(ChangingListing):
             "messageTypeId": integer("Id of its message type; points to `id` in `message_types`."),
             "campaignId": integer("Id of the campaign that uses it; points to `id` in `campaigns`."),
             "clientTemplateId": text("Id that your own systems gave the template."),
-            "creatorUserId": text("E-mail address of the project member who created it."),
+            "creatorUserId": text("Email address of the project member who created it."),
         }
         | RECORD_TIMES
         | DATA_FIELDS
@@ -106,7 +106,7 @@ class TemplateContent(DetailedListing, Templates):
         if medium is None and not self._has_embedded:
             return
         path = self.PATHS[medium]
-        # What no medium lists is asked for as an embedded one, on the chance: any refusal means that it is none.
+        # What no medium lists is requested as an embedded one, on the chance: any refusal means that it is none.
         rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
         attempts = self.attempts("the content of a template", rejects=rejects)
         try:

@@ -1,4 +1,4 @@
-"""The table of people's profiles, with the project's own fields as columns."""
+"""The stream of people's profiles, with the project's own fields as columns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Users(ExportStream):
 
     @property
     def primary_key(self) -> str:
-        """`email`, or `itblUserId` in projects that do not identify people by e-mail."""
+        """`email`, or `itblUserId` in projects that do not identify people by email."""
         if self.configured is not None:
             selected = self.configured.primary_key or self.configured.stream.source_defined_primary_key
             return selected[0][0] if selected and selected[0] else "email"
@@ -71,7 +71,7 @@ class Users(ExportStream):
             if error.failure_type is not FailureType.config_error or self.api.key_refusal:
                 raise
             self.logger.warning(
-                "%s: the key may not ask for the project's profile fields (%s): only the documented columns are "
+                "%s: the key may not request the project's profile fields (%s): only the documented columns are "
                 "offered, the project's own fields arrive in dataFields.",
                 self.name, FIELDS_PATH,
             )  # fmt: skip
@@ -102,7 +102,7 @@ class Users(ExportStream):
                 self.name,
                 f"no record of {window} has a value under the primary key '{key}' (records: {keyless:,}). "
                 "Deduplication would keep one of them, so nothing of this window was delivered. Refresh the source's "
-                "schema: the key is chosen anew by how the project identifies users. If it stays the same, choose a "
+                "schema: the key is chosen again by how the project identifies users. If it stays the same, choose a "
                 "primary key in the configured catalog that this project's users have: email, userId or itblUserId.",
                 "records without a key",
                 FailureType.config_error,
@@ -140,10 +140,10 @@ class Users(ExportStream):
             )
 
     def malformed(self, window: Window, line: int) -> Exception:
-        """A profile that cannot be read cannot be keyed: the table stops before it."""
+        """A profile that cannot be read cannot be keyed: the stream stops before it."""
         return failure(
             self.name,
-            f"the export of {window} holds a line that is no JSON, line {line}, also when read again. "
+            f"the export of {window} holds a line that is not JSON, line {line}, also when read again. "
             "Nothing of this window was delivered. Report the window and the line to Iterable's support.",
             "malformed line",
             FailureType.system_error,

@@ -104,7 +104,7 @@ def serving(scratch: Path, seed: int, sizes: Sizes, *more: str) -> Iterator[Serv
 
 
 class Benchmark:
-    """What was asked for, and what came of it."""
+    """What was requested, and what came of it."""
 
     def __init__(self, options: argparse.Namespace, console: Console) -> None:
         self.options = options
@@ -117,7 +117,7 @@ class Benchmark:
         self.report = Report({}, {})
 
     def run(self) -> Report:
-        """Measure the parts that were asked for."""
+        """Measure the parts that were requested."""
         with serving(self.scratch, self.options.seed, self.sizes, "--repeat", str(self.options.repeat)) as server:
             self._prepare(server)
             if self.options.profile:
@@ -232,7 +232,7 @@ class Benchmark:
             cut = ", ended at the time limit" if run.stopped else ""
             self.report.remarks.append(f"Watched: {contestant.name}: {pace}, {_megabytes(run.peak)}{cut}.")
             self._out(contestant).unlink()
-        title = f"Copying {self.sizes.events:,} e-mail events of about 600 bytes"
+        title = f"Copying {self.sizes.events:,} email events of about 600 bytes"
         self.report.pictures += picture.draw(runs, title, self.options.pictures, "performance")
 
     def _long(self) -> None:

@@ -228,7 +228,7 @@ def _event(rng: Random, number: int, moment: datetime) -> dict[str, Any]:
 
 
 def _user(rng: Random, number: int, moment: datetime) -> dict[str, Any]:
-    """A profile; its e-mail address is its own."""
+    """A profile; its email address is its own."""
     wire = _wire(moment)
     values: dict[str, Callable[[], Any]] = {
         "Name": lambda: f"{rng.choice(WORDS)} {rng.choice(WORDS)}",

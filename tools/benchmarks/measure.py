@@ -42,7 +42,7 @@ class Run:
         wall: Seconds.
         peak: The most memory that was resident, in bytes.
         stopped: Whether it was ended because its time was up.
-        samples: What was seen meanwhile, if that was asked for.
+        samples: What was seen meanwhile, if that was requested.
     """
 
     code: int

@@ -82,7 +82,7 @@ class Waiting:
         delay: Seconds before the first byte of each.
         ours: Wall seconds of this connector.
         delivery: What it delivered.
-        requests: How many exports it asked for.
+        requests: How many exports it requested.
         sequential: Wall seconds of the bare loop, one request after the other; None if not measured.
     """
 

@@ -5,7 +5,7 @@ It is a proxy that does not forward. A program that is told of it by `HTTPS_PROX
 told of by `REQUESTS_CA_BUNDLE`. Tunnels to any other host are refused and counted. Nothing on the system is
 changed, and no packet leaves the loopback interface.
 
-A day belongs to a window if its first moment lies in it: adjacent windows, whatever their bounds, give each
+A day belongs to a window if its first timestamp lies in it: adjacent windows, whatever their bounds, give each
 row once.
 """
 
@@ -48,7 +48,7 @@ class Project:
         repeat: How often the days repeat, going back from the last.
         all_tables: Whether every event table has the rows of emailSend; otherwise the others are empty.
         delay: Seconds before the first byte of an export.
-        refused: Hosts other than Iterable's that a tunnel was asked for to.
+        refused: Hosts other than Iterable's that a tunnel was requested to.
         exports: How many export requests came.
     """
 

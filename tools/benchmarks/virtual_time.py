@@ -76,7 +76,7 @@ class World:
         return ticket.is_woken
 
     def wake(self, ticket: Ticket) -> bool:
-        """Let a thread that waits go on; tell whether it still waited."""
+        """Let a thread that waits continue; tell whether it still waited."""
         if ticket.is_over:
             return False
         ticket.is_over = ticket.is_woken = True

@@ -1,7 +1,7 @@
 """The tables and columns of the documentation, as the connector's own `discover` tells them.
 
 Writes docs/columns.md, and what stands between `<!-- NAME: made by make docs -->` and `<!-- end of NAME -->` in
-README.md and docs/iterable.md. Nothing is asked for: of a project, `discover` needs only the profile fields.
+README.md and docs/iterable.md. Nothing is requested: of a project, `discover` needs only the profile fields.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Table:
 
     Attributes:
         name: Its name.
-        row: What one row is: "one e-mail that ...".
+        row: What one row is: "one email that ...".
         keys: Its primary key in each of `PROJECTS`, without repetition.
         cursor: Its cursor, "" for none.
         endpoint: Where it comes from, below `/api/`.
@@ -131,7 +131,7 @@ def page_costs(found: Sequence[Table]) -> str:
     emails = [one for one in exports if one.name.startswith("email_") or one.name == "users"]
     text = (
         "- A sync in which nothing is new costs one export request for each event stream that is selected, and one "
-        f"for `users`: the {len(emails)} of the e-mail streams and `users` take {_pace(len(emails))}"
+        f"for `users`: the {len(emails)} of the email streams and `users` take {_pace(len(emails))}"
     )
     if len(exports) > len(emails):
         text += f", those of all {len(exports)} exported streams {_pace(len(exports))}. Select what you need"

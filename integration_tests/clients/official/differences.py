@@ -65,7 +65,7 @@ FAULTS = (
     Difference(
         "startExportJob",
         "HTTP 400 BadParams",
-        STALE + "it asks for the data type `anonSession`, which the documentation calls `unknownSession`.",
+        STALE + "it requests the data type `anonSession`, which the documentation calls `unknownSession`.",
     ),
 )
 UNKNOWN = (

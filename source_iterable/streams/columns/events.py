@@ -9,7 +9,7 @@ EVENT = {
     "event_id": generated(
         text("Id of the event, added by the connector: the same event has the same id in every sync.")
     ),
-    "email": text("E-mail address of the person; may be missing in projects that identify people by user id."),
+    "email": text("Email address of the person; may be missing in projects that identify people by user id."),
     "userId": text("User id that your own systems gave the person, when the profile has one."),
     "itblUserId": text("Iterable's own id of the person's profile."),
     "eventName": text("Name of the event, where Iterable sends one."),

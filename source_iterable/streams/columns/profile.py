@@ -26,7 +26,7 @@ from source_iterable.streams.schema import (
 
 PROFILE = ColumnSet(
     {
-        "email": text("E-mail address of the person; may be missing in projects that identify people by user id."),
+        "email": text("Email address of the person; may be missing in projects that identify people by user id."),
         "userId": text("User id that your own systems gave the person."),
         "itblUserId": text("Iterable's own id of the profile."),
         "profileUpdatedAt": timestamp("When the profile last changed."),
@@ -34,7 +34,7 @@ PROFILE = ColumnSet(
         "signupSource": text("How the person came into the project, such as ListAPI, Import or API."),
         "emailListIds": array(
             INTEGER,
-            "Ids of the standard lists that the person is on, in projects that identify people by e-mail; they "
+            "Ids of the standard lists that the person is on, in projects that identify people by email; they "
             "point to `id` in `lists`.",
         ),
         "userListIds": array(
@@ -97,7 +97,7 @@ PROFILE = ColumnSet(
         "profile": text_or_json(
             "Profile text or address that your own systems stored for the person; an object is JSON text."
         ),
-        "itblInternal.emailDomain": text("Domain of the e-mail address."),
+        "itblInternal.emailDomain": text("Domain of the email address."),
         "itblInternal.phoneCountry": text("Country of the phone number."),
         "itblInternal.phoneType": text("Kind of phone number, such as mobile or landline."),
         "itblInternal.isUnknownUser": boolean("Whether the profile is that of a visitor who has not been identified."),

@@ -62,25 +62,25 @@ PROXY = ColumnSet(
 
 
 class EmailSend(EventStream):
-    """One e-mail that Iterable handed over for delivery."""
+    """One email that Iterable handed over for delivery."""
 
     data_type = "emailSend"
     columns = MESSAGE_BUS | ESP | TRANSACTIONAL_DATA | CATALOG_COUNTS | CHANNEL | CONTENT | MESSAGE | EVENT
 
 
 class EmailOpen(EventStream):
-    """One opening of an e-mail."""
+    """One opening of an email."""
 
     data_type = "emailOpen"
     columns = PLACE | USER_AGENT | PROXY | BOT | CONTENT | MESSAGE | EVENT
 
 
 class EmailClick(EventStream):
-    """One click on a link in an e-mail."""
+    """One click on a link in an email."""
 
     data_type = "emailClick"
     columns = (
-        {"hrefIndex": integer("Position of the link among the links of the e-mail.")}
+        {"hrefIndex": integer("Position of the link among the links of the email.")}
         | URL
         | PLACE
         | USER_AGENT
@@ -93,14 +93,14 @@ class EmailClick(EventStream):
 
 
 class HostedUnsubscribeClick(EventStream):
-    """One click on the link of an e-mail that leads to the unsubscribe page that Iterable hosts."""
+    """One click on the link of an email that leads to the unsubscribe page that Iterable hosts."""
 
     data_type = "hostedUnsubscribeClick"
     columns = URL | PLACE | USER_AGENT | MESSAGE | EVENT
 
 
 class EmailComplaint(EventStream):
-    """One complaint of a person who marked an e-mail as spam."""
+    """One complaint of a person who marked an email as spam."""
 
     data_type = "emailComplaint"
     columns = (
@@ -109,14 +109,14 @@ class EmailComplaint(EventStream):
 
 
 class EmailBounce(EventStream):
-    """One e-mail that could not be delivered."""
+    """One email that could not be delivered."""
 
     data_type = "emailBounce"
     columns = BOUNCE | MESSAGE | EVENT
 
 
 class EmailSendSkip(EventStream):
-    """One e-mail that Iterable decided not to send."""
+    """One email that Iterable decided not to send."""
 
     data_type = "emailSendSkip"
     columns = SKIP | TRANSACTIONAL_DATA | CHANNEL | CONTENT | MESSAGE | EVENT
