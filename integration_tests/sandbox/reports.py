@@ -47,4 +47,13 @@ class Reports:
 
 
 def _csv(text: str) -> Answer:
-    return Answer(lines=[text.removesuffix("\n").encode().split(b"\n")], newline_at_end=text.endswith("\n"))
+    """The answer with one line for each record: a newline within quotes belongs to its record."""
+    records: list[bytes] = []
+    is_quoted = False
+    for line in text.removesuffix("\n").encode().split(b"\n"):
+        if is_quoted:
+            records[-1] += b"\n" + line
+        else:
+            records.append(line)
+        is_quoted ^= line.count(b'"') % 2 == 1
+    return Answer(lines=[records], newline_at_end=text.endswith("\n"))
