@@ -1,7 +1,7 @@
 """Plans the items that a list endpoint names, one request each, so that none of them holds up or loses another.
 
-Items come in any order. One that fails is requested again after all others. What fails is taken for the item's
-own fault only if another item can be had in between: otherwise it is an outage, which is waited out.
+Items come in any order. One that fails is requested again after all others. A failure counts as the item's own
+fault only once something that was requested after it came: otherwise it may be an outage, which is waited out.
 """
 
 from __future__ import annotations
@@ -155,8 +155,10 @@ class ItemPlan(SlicePlan[Any]):
         self._good: deque[Any] = deque(maxlen=REMEMBERED)
         self._requests = 0
         self._numbers: dict[Slice[Any], int] = {}  # of the requests under way, in the order in which they began
-        self._troubles: dict[Any, list[Trouble]] = {}  # of each item, one for each round
-        self._suspects: dict[Slice[Any], int] = {}  # failed when so many requests had begun, and none proved a fault
+        self._failed: set[Any] = set()  # the items that failed, whoever was at fault
+        self._faults: dict[Any, int] = {}  # how many failures of an item were proved to be its own
+        # Failures that are not proved yet, and how many requests had begun when they came.
+        self._suspects: dict[Slice[Any], tuple[Trouble, int]] = {}
         self._probe: Slice[Any] | None = None  # while it is to be seen whether there is an outage
         self._is_out = False
         self._is_current = False
@@ -187,7 +189,7 @@ class ItemPlan(SlicePlan[Any]):
         if isinstance(piece.what, Look):
             self._look(piece.what.item)
             return _Nothing()
-        return self._fetch(piece.what, reserve, piece.what not in self._troubles)
+        return self._fetch(piece.what, reserve, piece.what not in self._failed)
 
     def succeeded(self, piece: Slice[Any]) -> None:
         """Put what was listed in the place of the list; learn from anything else who is at fault for failures."""
@@ -199,7 +201,6 @@ class ItemPlan(SlicePlan[Any]):
         elif not isinstance(piece.what, Look):
             self._sizes.append(piece.body.size)
             self._good.append(piece.what)
-            self._troubles.pop(piece.what, None)
             self._suspects.pop(piece, None)
         self._believe(piece)
 
@@ -240,27 +241,24 @@ class ItemPlan(SlicePlan[Any]):
             return
         self.slices.append(piece)
         piece.not_before = now + self._patience.again
+        self._failed.add(piece.what)
         if not self._is_out:
-            rounds = self._troubles.setdefault(piece.what, [])
-            rounds.append(trouble)
-            self._suspects[piece] = self._requests
-            if not self._is_accused(piece):
+            self._suspects[piece] = trouble, self._requests
+            if self._faults.get(piece.what, 0) + 1 < self._allowed(trouble):
                 logger.info(
                     "%s: %s %s: %s. It is requested again after all others, %.0f s from now at the earliest.",
                     self.stream, self._noun, piece.what, trouble.reason, self._patience.again,
                 )  # fmt: skip
 
-    def _is_accused(self, piece: Slice[Any]) -> bool:
-        """Whether it failed so often that it is passed over, if others can be had."""
-        rounds = self._troubles.get(piece.what, [])
-        allowed = self._patience.rejections if rounds and rounds[-1].is_rejection else self._patience.failures
-        return len(rounds) >= allowed
+    def _allowed(self, trouble: Trouble) -> int:
+        """How many failures of its own, the last one ``trouble``, have an item passed over."""
+        return self._patience.rejections if trouble.is_rejection else self._patience.failures
 
     def _is_undecided(self) -> bool:
-        """Whether some item is accused, and nothing that is under way can show that others can be had."""
-        accused = [number for piece, number in self._suspects.items() if self._is_accused(piece)]
+        """Whether some item failed, and nothing that is under way can show that others can be had."""
+        failed = [number for _, number in self._suspects.values()]
         running = [self._numbers.get(piece, 0) for piece in self.slices if piece.state is State.RUNNING]
-        return bool(accused) and max(running, default=0) <= max(accused)
+        return bool(failed) and max(running, default=0) <= max(failed)
 
     def _look_around(self, now: float) -> None:
         """See whether anything else can be had; where nothing ever could, that is an outage."""
@@ -269,8 +267,8 @@ class ItemPlan(SlicePlan[Any]):
             self._good.rotate(-1)
             self.slices.append(self._probe)
             return
-        latest = list(self._suspects)[-1]
-        self._wait_out(None, self._troubles[latest.what][-1], now)
+        latest, _ = list(self._suspects.values())[-1]
+        self._wait_out(None, latest, now)
 
     def _believe(self, piece: Slice[Any]) -> None:
         """Something can be had: whatever failed before this was requested is at fault itself."""
@@ -282,11 +280,12 @@ class ItemPlan(SlicePlan[Any]):
         if self._is_out:
             logger.info("%s: Iterable answers again.", self.stream)
         self._is_out, self._looks = False, 0
-        for suspect in [one for one, failed_at in self._suspects.items() if number > failed_at]:
-            del self._suspects[suspect]
-            if self._is_accused(suspect) and suspect.state is State.WAITING and suspect in self.slices:
+        for suspect in [one for one, (_, failed_at) in self._suspects.items() if number > failed_at]:
+            trouble, _ = self._suspects.pop(suspect)
+            faults = self._faults[suspect.what] = self._faults.get(suspect.what, 0) + 1
+            if faults >= self._allowed(trouble) and suspect.state is State.WAITING and suspect in self.slices:
                 self.slices.remove(suspect)
-                self.passed_over[suspect.what] = self._troubles[suspect.what][-1]
+                self.passed_over[suspect.what] = trouble
 
     # Outages
 
@@ -302,9 +301,7 @@ class ItemPlan(SlicePlan[Any]):
                 self.stream, trouble.reason, self._patience.outage,
             )  # fmt: skip
         self._is_out = True
-        for suspect in self._suspects:  # no fault of theirs
-            self._troubles[suspect.what].pop()
-        self._suspects.clear()
+        self._suspects.clear()  # no fault of theirs
         self._drop_look()
         left = since + self._patience.outage - now
         if left <= 0:
