@@ -17,7 +17,7 @@ from integration_tests.support.sync import catalog_here, configured, environment
 from integration_tests.support.sync import sync as sync_tables
 from integration_tests.test_listings import EVER, asked, failure, running_with, sync, truth
 from source_iterable import SourceIterable
-from source_iterable.streams.chunks import ChunkedListing
+from source_iterable.streams.chunks import ChunkedStream
 from source_iterable.streams.details import THREADS
 
 CONTENT = "templates/*/get"
@@ -68,7 +68,7 @@ def test_given_a_failure_late_in_the_contents_when_synced_again_then_only_the_re
 def test_given_templates_that_changed_at_the_same_time_when_cut_short_then_none_is_lost_or_repeated(
     waits: list[float], monkeypatch: pytest.MonkeyPatch, nth: int, to: str
 ) -> None:
-    monkeypatch.setattr(ChunkedListing, "chunk_rows", 7)
+    monkeypatch.setattr(ChunkedStream, "chunk_rows", 7)
     with running_with() as sandbox:
         for number, (row, _, _) in enumerate(sandbox.project.templates):
             row["updatedAt"] = 1_706_000_000_000 + number // 5 * 1000
@@ -95,7 +95,7 @@ def test_given_templates_that_changed_at_the_same_time_when_cut_short_then_none_
 def test_given_templates_without_a_time_when_cut_short_then_none_is_lost(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ChunkedListing, "chunk_rows", 7)
+    monkeypatch.setattr(ChunkedStream, "chunk_rows", 7)
     with running_with() as sandbox:
         for row, _, _ in sandbox.project.templates[::4]:
             del row["updatedAt"]
@@ -133,7 +133,7 @@ def test_given_many_details_when_synced_then_the_first_record_leaves_after_a_chu
         begun = sum(one.endpoint.startswith(endpoint.partition("*")[0]) for one in sandbox.requests)
         rest = sum(message.type is Type.RECORD for message in messages)
 
-    assert begun <= ChunkedListing.chunk_rows + 3 * THREADS
+    assert begun <= ChunkedStream.chunk_rows + 3 * THREADS
     assert rest > 500
 
 

@@ -34,7 +34,7 @@ from integration_tests.test_listings import EVER, running_with, truth
 from source_iterable import SourceIterable
 from source_iterable.api import sorted_body
 from source_iterable.streams.catalogs import CatalogItems
-from source_iterable.streams.chunks import ChunkedListing
+from source_iterable.streams.chunks import ChunkedStream
 
 DETAILS = {"experiments": "experiments/", "template_content": "templates/"}
 STREAMS = [*DETAILS, "catalog_items"]
@@ -46,7 +46,7 @@ SIZE = Size(templates=40, experiments=30, catalogs=3, catalog_items=30)
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A project of which a chunk is a small part."""
-    monkeypatch.setattr(ChunkedListing, "chunk_rows", 7)
+    monkeypatch.setattr(ChunkedStream, "chunk_rows", 7)
     monkeypatch.setattr(CatalogItems, "chunk_rows", 7)
     with running_with(size=SIZE) as sandbox:
         yield sandbox

@@ -36,9 +36,9 @@ from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
 from source_iterable.states import SavedStates
 from source_iterable.streams import STREAMS, IterableStream
-from source_iterable.streams.base import PrefetchedStream
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.missing import UnknownStream
+from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.state import StatefulStream
 from source_iterable.streams.users import Users
 from source_iterable.sync import Sync

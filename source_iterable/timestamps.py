@@ -17,9 +17,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SETTING_DATE = re.compile(r"(\d{2})/(\d{2})/(\d{4})")
-_SETTING_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_SETTING_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 # What Iterable is seen to send: a date, a time to the second or finer, then Z, an offset or nothing.
-_MOMENT = re.compile(
+_TIMESTAMP = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})[ T](?P<time>\d{2}:\d{2}:\d{2})"
     r"(?P<fraction>(?:\.\d+)*)\s?(?P<zone>Z|[+-]\d{2}:?\d{2})?",
 )
@@ -27,8 +27,8 @@ _USUAL_OFFSET = len("2021-04-14 16:41:09")
 _USUAL_LENGTH = len("2021-04-14 16:41:09 +00:00")
 
 
-def moment(value: object) -> datetime:
-    """The timestamp that ``value`` tells: an aware datetime in UTC, as fine as it was given.
+def parse(value: object) -> datetime:
+    """The timestamp that ``value`` is: an aware datetime in UTC, as fine as it was given.
 
     Text without an offset is UTC; a number is epoch milliseconds. A fraction that repeats its dot
     (`22:43:34.134105.000Z`, seen in exports) counts up to the second dot.
@@ -37,7 +37,7 @@ def moment(value: object) -> datetime:
         ValueError: If ``value`` is none of Iterable's notations, or is not a timestamp of the calendar.
     """
     if isinstance(value, str):
-        found = _MOMENT.fullmatch(value.strip())
+        found = _TIMESTAMP.fullmatch(value.strip())
         if not found:
             raise ValueError("no timestamp in one of Iterable's notations")
         fraction = found["fraction"].split(".")[1] if found["fraction"] else ""
@@ -56,6 +56,14 @@ def moment(value: object) -> datetime:
     raise ValueError("no timestamp in one of Iterable's notations")
 
 
+def parse_or_none(value: object) -> datetime | None:
+    """As `parse`; None if ``value`` is no timestamp."""
+    try:
+        return parse(value)
+    except ValueError:
+        return None
+
+
 def rfc3339(value: object) -> str | None:
     """``value`` as `2021-04-14T16:41:09Z`, its fraction kept; None where it tells no timestamp.
 
@@ -67,7 +75,7 @@ def rfc3339(value: object) -> str | None:
         except ValueError:
             return None
     try:
-        return formatted(moment(value))
+        return formatted(parse(value))
     except ValueError:
         return None
 
@@ -77,7 +85,7 @@ def lies_in_second(value: object, second: str) -> bool:
     if _is_usual(value):
         return value == second
     try:
-        return for_export(moment(value)) == second
+        return for_export(parse(value)) == second
     except ValueError:
         return False
 
@@ -121,9 +129,9 @@ def from_setting(text: str) -> datetime:
         text = f"{year}-{month}-{day}"
     if _BARE_DATE.fullmatch(text):
         text = f"{text}T00:00:00Z"
-    if not _SETTING_MOMENT.fullmatch(text):
+    if not _SETTING_TIMESTAMP.fullmatch(text):
         raise ValueError("not one of the three forms")
-    return moment(text)
+    return parse(text)
 
 
 def whole_second(when: datetime) -> datetime:

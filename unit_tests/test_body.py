@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from source_iterable.api import body as spool_module
 from source_iterable.api import body_scan
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.api.readings import Digest, Ending
 from source_iterable.records.json_lines import parse
@@ -52,7 +52,7 @@ def test_lines_come_as_they_were_sent_but_blank_ones(lines: list[bytes], zipped:
     body = b"\r\n".join(lines) + (b"\n" if ends else b"")
     seen: list[bytes] = []
 
-    spool = Spool.receive(answer(gzip.compress(body), "gzip") if zipped else answer(body), check=seen.append)
+    spool = Body.receive(answer(gzip.compress(body), "gzip") if zipped else answer(body), check=seen.append)
 
     wanted = [line for line in lines if line.strip()]
     assert next(spool.preview(), None) == next(iter(wanted), None)
@@ -67,7 +67,7 @@ def test_lines_are_cut_right_wherever_pieces_end(monkeypatch: pytest.MonkeyPatch
     body = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
 
     for response in (answer(body), answer(gzip.compress(body), "gzip")):
-        spool = Spool.receive(response, check=parse)
+        spool = Body.receive(response, check=parse)
 
         assert spool.malformed is None
         assert [json.loads(line) for line in spool.lines()] == rows
@@ -76,12 +76,12 @@ def test_lines_are_cut_right_wherever_pieces_end(monkeypatch: pytest.MonkeyPatch
 def test_several_gzip_members_are_one_body() -> None:
     body = gzip.compress(b"one\n") + gzip.compress(b"two")
 
-    assert list(Spool.receive(answer(body, "gzip"), check=len).lines()) == [b"one", b"two"]
+    assert list(Body.receive(answer(body, "gzip"), check=len).lines()) == [b"one", b"two"]
 
 
 def test_an_empty_body_is_whole() -> None:
-    assert list(Spool.receive(answer(b""), check=parse).lines()) == []
-    assert list(Spool.receive(answer(b"", "gzip"), check=parse).lines()) == []
+    assert list(Body.receive(answer(b""), check=parse).lines()) == []
+    assert list(Body.receive(answer(b"", "gzip"), check=parse).lines()) == []
 
 
 @settings(max_examples=60)
@@ -95,7 +95,7 @@ def test_a_cut_body_is_broken_wherever_it_is_cut(data: Any) -> None:
 
     with pytest.raises(BrokenBodyError):
         # a compressed body betrays its cut by itself, a plain one by the promised length
-        Spool.receive(
+        Body.receive(
             answer(whole[:cut], "gzip" if zipped else None, None if zipped else len(whole)), parse, given_back.append
         )
 
@@ -107,11 +107,11 @@ def test_a_damaged_gzip_body_is_broken() -> None:
     body[1000] ^= 0xFF
 
     with pytest.raises(BrokenBodyError, match="damaged"):
-        Spool.receive(answer(bytes(body), "gzip"), check=len)
+        Body.receive(answer(bytes(body), "gzip"), check=len)
 
 
 def test_the_first_malformed_line_is_told() -> None:
-    spool = Spool.receive(answer(b'{"a": 1}\n\n{"a": \n{"a": 3}\nnull\n'), check=parse)
+    spool = Body.receive(answer(b'{"a": 1}\n\n{"a": \n{"a": 3}\nnull\n'), check=parse)
 
     assert spool.malformed == 2
     assert len(list(spool.lines())) == 4
@@ -123,7 +123,7 @@ def test_an_endless_line_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for check in (parse, None):
         with pytest.raises(UnusableBodyError, match="line"):
-            Spool.receive(answer(b"row\n" + b"x" * 2000), check=check)
+            Body.receive(answer(b"row\n" + b"x" * 2000), check=check)
 
 
 def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_a_gzip_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = gzip.compress(b"\n" * 50_000_000)
 
     with pytest.raises(UnusableBodyError, match="200 times"):
-        Spool.receive(answer(bomb, "gzip"), check=parse)
+        Body.receive(answer(bomb, "gzip"), check=parse)
 
 
 def test_a_gzip_bomb_of_whole_rows_is_refused_at_its_bound() -> None:
@@ -142,7 +142,7 @@ def test_a_gzip_bomb_of_whole_rows_is_refused_at_its_bound() -> None:
     room: list[int] = []
 
     with pytest.raises(UnusableBodyError, match="inflates to more than 200 times"):
-        Spool.receive(answer(bomb, "gzip"), check=parse, grow=room.append)
+        Body.receive(answer(bomb, "gzip"), check=parse, grow=room.append)
 
     assert sum(room) < len(bomb)
 
@@ -151,27 +151,27 @@ def test_well_compressed_rows_are_no_bomb(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(body_scan, "MOST_INFLATED", 1_000_000)
     body = b"".join(json.dumps({"row": zlib.crc32(bytes([n % 256]))}).encode() + b"\n" for n in range(100_000))
 
-    spool = Spool.receive(answer(gzip.compress(body), "gzip"), check=parse)
+    spool = Body.receive(answer(gzip.compress(body), "gzip"), check=parse)
 
     assert len(list(spool.lines())) == 100_000
 
 
 def test_an_unknown_encoding_is_refused() -> None:
     with pytest.raises(UnusableBodyError, match="br"):
-        Spool.receive(answer(b"x", "br"))
+        Body.receive(answer(b"x", "br"))
 
 
 def test_nothing_is_left_in_the_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
-    spool = Spool.receive(answer(b"row\n"), check=len)
+    spool = Body.receive(answer(b"row\n"), check=len)
 
     assert list(tmp_path.iterdir()) == []  # unlinked while it is still read
     assert list(spool.lines()) == [b"row"]
 
 
 def test_kept_lines_are_read_when_all_are_there() -> None:
-    spool = Spool.keep(str(number).encode() for number in range(3))
+    spool = Body.from_lines(str(number).encode() for number in range(3))
 
     assert list(spool.lines()) == [b"0", b"1", b"2"]
 
@@ -180,7 +180,7 @@ def test_kept_lines_are_read_when_all_are_there() -> None:
 def test_kept_lines_are_compressed_and_counted_until_they_are_closed(number: int) -> None:
     counted: list[int] = []
 
-    spool = Spool.keep([b"the same line over and over again"] * number, counted.append)
+    spool = Body.from_lines([b"the same line over and over again"] * number, counted.append)
 
     assert sum(counted) == spool.size
     assert spool.size < 50 + 34 * number / 10
@@ -198,16 +198,16 @@ def test_kept_lines_that_are_too_many_give_back_what_they_took() -> None:
         counted.append(size)
 
     with pytest.raises(MemoryError):
-        Spool.keep((os.urandom(1000).hex().encode() for _ in range(1000)), grow)
+        Body.from_lines((os.urandom(1000).hex().encode() for _ in range(1000)), grow)
 
     assert len(counted) > 1
     assert sum(counted) == 0
 
 
-@pytest.mark.parametrize("read", [Spool.read, Spool.close, lambda spool: list(spool.lines())])
-def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Spool], object]) -> None:
+@pytest.mark.parametrize("read", [Body.read, Body.close, lambda spool: list(spool.lines())])
+def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Body], object]) -> None:
     counted: list[int] = []
-    spool = Spool.receive(answer(b"row\n"), grow=counted.append, gives_back=True)
+    spool = Body.receive(answer(b"row\n"), grow=counted.append, gives_back=True)
     assert sum(counted) == 4
 
     read(spool)
@@ -221,7 +221,7 @@ def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Spool], 
 
 @given(st.lists(st.tuples(LINES, st.booleans(), st.booleans()), max_size=5))
 def test_parts_are_read_one_behind_the_other(parts: list[tuple[list[bytes], bool, bool]]) -> None:
-    spool = Spool.multipart()
+    spool = Body.multipart()
     room = []
     for lines, zipped, ends in parts:
         body = b"\n".join(lines) + (b"\n" if ends else b"")
@@ -233,7 +233,7 @@ def test_parts_are_read_one_behind_the_other(parts: list[tuple[list[bytes], bool
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
-    spool, room = Spool.multipart(), []
+    spool, room = Body.multipart(), []
     spool.add(answer(b"one"), grow=room.append)
     body = gzip.compress(os.urandom(90_000)) if zipped else os.urandom(90_000)
     broken = answer(body[:50_000], "gzip" if zipped else None, length=len(body))
@@ -247,7 +247,7 @@ def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
 
 
 def test_a_part_that_found_no_room_leaves_those_before_it() -> None:
-    spool = Spool.multipart()
+    spool = Body.multipart()
     spool.add(answer(b"one"))
     calls: list[int] = []
 
@@ -264,7 +264,7 @@ def test_a_part_that_found_no_room_leaves_those_before_it() -> None:
 
 
 def test_a_malformed_line_is_counted_over_all_parts() -> None:
-    spool = Spool.multipart()
+    spool = Body.multipart()
 
     spool.add(answer(b"{}\n{}\n"), check=parse)
     spool.add(answer(b"{}\nno json\n"), check=parse)
@@ -274,7 +274,7 @@ def test_a_malformed_line_is_counted_over_all_parts() -> None:
 
 
 def test_no_parts_are_no_lines_and_no_doubt() -> None:
-    spool = Spool.multipart()
+    spool = Body.multipart()
 
     assert not spool.latest.is_doubtful
     assert list(spool.whole().lines()) == []
@@ -285,8 +285,8 @@ def test_a_body_that_ends_within_a_row_may_be_cut(encoding: str | None) -> None:
     """Although its transport ends properly; a row that lacks nothing but its line's end is whole."""
     body = b'{"a":1}\n{"a":2}'
 
-    whole = Spool.receive(answer(_sent(body, encoding), encoding), check=parse)
-    cut = Spool.receive(answer(_sent(body[:-3], encoding), encoding), check=parse)
+    whole = Body.receive(answer(_sent(body, encoding), encoding), check=parse)
+    cut = Body.receive(answer(_sent(body[:-3], encoding), encoding), check=parse)
 
     assert list(whole.lines()) == body.split(b"\n")
     assert (whole.latest, whole.malformed) == (Ending(), None)
@@ -296,7 +296,7 @@ def test_a_body_that_ends_within_a_row_may_be_cut(encoding: str | None) -> None:
 
 def test_a_body_without_an_end_that_ends_within_a_row_is_broken() -> None:
     with pytest.raises(BrokenBodyError, match="the last line is cut"):
-        Spool.receive(unframed(b'{"a":1}\n{"a":'), check=parse)
+        Body.receive(unframed(b'{"a":1}\n{"a":'), check=parse)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_body_without_an_end_that_ends_within_a_row_is_broken() -> None:
     ],
 )
 def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.Response], ending: Ending) -> None:
-    spool = Spool.receive(response())
+    spool = Body.receive(response())
 
     assert spool.latest == ending
     assert spool.latest.is_doubtful is not ending.is_proven
@@ -321,7 +321,7 @@ def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.
 
 
 def test_a_part_that_is_rejected_leaves_those_before_it() -> None:
-    spool, room = Spool.multipart(), []
+    spool, room = Body.multipart(), []
     spool.add(answer(b"{}"), check=parse, grow=room.append)
     digests = []
     for body in (b"{}\nno", b"no\n\n{}"):
@@ -340,7 +340,7 @@ def test_a_part_that_is_rejected_leaves_those_before_it() -> None:
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_a_body_that_is_rejected_gives_its_room_back(encoding: str | None) -> None:
     room: list[int] = []
-    spool = Spool.receive(answer(_sent(b"one\ntwo", encoding), encoding), grow=room.append)
+    spool = Body.receive(answer(_sent(b"one\ntwo", encoding), encoding), grow=room.append)
 
     assert spool.digest() == Digest.of([b"two", b"one"])
     assert spool.digest() != Digest.of([b"two", b"eno"])
@@ -361,6 +361,6 @@ def test_closing_a_spool_that_the_disk_did_not_take_is_no_second_error() -> None
 
     file = Full()
 
-    Spool(file, compressed=False).close()
+    Body(file, compressed=False).close()
 
     assert file.closed

@@ -11,7 +11,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.error_response import ErrorResponse, retry_after
 from source_iterable.api.errors import RequestRejected
 from source_iterable.api.patience import LONG_PATIENCE, NO_PATIENCE, PATIENCE, SHORT_PATIENCE, Outage
@@ -290,12 +290,12 @@ def test_a_success_forgets_earlier_failures() -> None:
         retried(met, answer(503))
         whole = answer(200, b"{}")
         assert met.interpret_response(whole).response_action is ResponseAction.SUCCESS
-        assert whole.raw.read() == b"{}"
+        assert met.take_body().read() == b"{}"
 
 
 def test_bodies_without_an_end_agree_whatever_the_order_of_their_lines() -> None:
     warned: list[bool] = []
-    how: dict[str, Any] = {"tries": 1, "on_exhausted": TooLargeError, "receive": Spool.receive}
+    how: dict[str, Any] = {"tries": 1, "on_exhausted": TooLargeError, "receive": Body.receive}
     met = attempts(on_unframed=lambda: warned.append(True), **how)
     retried(met, unframed("one", "two"))
     retried(met, unframed("one", "two", "three"))
@@ -304,7 +304,7 @@ def test_bodies_without_an_end_agree_whatever_the_order_of_their_lines() -> None
     assert met.interpret_response(last).response_action is ResponseAction.SUCCESS
 
     assert warned == [True]
-    assert [*last.raw.lines()] == [b"three", b"one", b"two"]
+    assert [*met.take_body().lines()] == [b"three", b"one", b"two"]
     retried(met, unframed("three", "one", "two"))  # another request
 
 
@@ -328,7 +328,7 @@ def test_an_object_proves_itself() -> None:
     whole = unframed('{"jobId":', "  7}")
     assert met.interpret_response(whole).response_action is ResponseAction.SUCCESS
 
-    assert whole.raw.read() == b'{"jobId":\n  7}'
+    assert met.take_body().read() == b'{"jobId":\n  7}'
 
 
 def test_huge_error_bodies_are_read_in_part() -> None:

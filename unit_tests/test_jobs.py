@@ -189,7 +189,7 @@ def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
     requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
     requests_mock.get(f"{config.url}/api/export/7/files", json=files)
     requests_mock.get(re.compile("https://storage.example/.*"), text=file)
-    wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).attempts)
+    wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
 
     body = ExportJobs(api).export(wanted, nothing)
 

@@ -14,11 +14,11 @@ from source_iterable.streams.events.email import EmailOpen
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.users import Users
 from source_iterable.sync import Sync
-from source_iterable.timestamps import moment
+from source_iterable.timestamps import parse
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text("utf-8")
 STATES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
-TOLD = moment("2026-01-31T16:41:09Z")
+TOLD = parse("2026-01-31T16:41:09Z")
 
 
 def test_page_shows_a_state_of_each_connector() -> None:

@@ -54,8 +54,8 @@ def test_what_tells_no_timestamp_is_none(sent: object) -> None:
 def test_every_second_survives_the_way_out_and_in(when: datetime) -> None:
     whole = timestamps.whole_second(when)
 
-    assert timestamps.moment(timestamps.for_export(when)) == whole
-    assert timestamps.moment(timestamps.formatted(when)) == when
+    assert timestamps.parse(timestamps.for_export(when)) == whole
+    assert timestamps.parse(timestamps.formatted(when)) == when
     assert timestamps.rfc3339(timestamps.for_export(when)) == timestamps.formatted(whole)
 
 

@@ -3,7 +3,7 @@
 What its transport says of its end is proof: a length, chunked encoding, the trailer of compression. A body without
 any of these is doubtful, and so is one with a line that is not JSON: another reading may show more (readings.py).
 
-A spool is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the process, nothing
+A body is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the process, nothing
 stays behind.
 """
 
@@ -32,7 +32,7 @@ _LINE_END = gzip.compress(b"\n", 1, mtime=0)
 Grow = Callable[[int], None]
 
 
-class Spool:
+class Body:
     """A body that came to its end, in one piece or in parts.
 
     Attributes:
@@ -63,7 +63,7 @@ class Spool:
         largest: int | None = None,
         *,
         gives_back: bool = False,
-    ) -> Spool:
+    ) -> Body:
         """Copy the body of ``response`` to disk and prove it whole.
 
         Args:
@@ -72,7 +72,7 @@ class Spool:
             grow: Called with the size of each piece before it is written, and, negative, with what a broken
                 body gives back; may raise to fail.
             largest: The most bytes of a body whose lines may be of any length; None where each line is bounded.
-            gives_back: Whether ``grow`` gets the whole size back when the spool is closed.
+            gives_back: Whether ``grow`` gets the whole size back when the body is closed.
 
         Raises:
             BrokenBodyError: If the body breaks off, or its compression does, or if it ends within a row and its
@@ -83,31 +83,31 @@ class Spool:
         try:
             compressed = _is_compressed(response)
             # The file is closed on any error below, and by its reader otherwise.
-            spool = cls(tempfile.TemporaryFile(), compressed=compressed)  # noqa: SIM115
-            spool._largest = largest
+            body = cls(tempfile.TemporaryFile(), compressed=compressed)  # noqa: SIM115
+            body._largest = largest
         except BaseException:
             response.close()
             raise
         try:
-            spool._copy(response, check, grow or _ignore)
-            spool._gives_back = gives_back
-            spool._file.seek(0)
+            body._copy(response, check, grow or _ignore)
+            body._gives_back = gives_back
+            body._file.seek(0)
         except BaseException:
-            spool.close()
+            body.close()
             raise
-        return spool
+        return body
 
     @classmethod
-    def receive_answer(cls, response: requests.Response) -> Spool:
+    def receive_answer(cls, response: requests.Response) -> Body:
         """As `receive`, for a body that `read` takes whole, such as JSON: up to 256 MB, in lines of any length."""
         return cls.receive(response, largest=LARGEST_ANSWER)
 
     @classmethod
-    def multipart(cls) -> Spool:
-        """An empty spool for the parts that a body comes in; what was not compressed is compressed on its way in."""
+    def multipart(cls) -> Body:
+        """An empty body for the parts that a body comes in; what was not compressed is compressed on its way in."""
         return cls(tempfile.TemporaryFile(), compressed=True, parts=True)
 
-    def add(self, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Spool:
+    def add(self, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Body:
         """Copy the body of ``response``, the next part, behind the parts before, and prove it whole.
 
         Args and errors are those of `receive`; a part that broke off leaves those before as they were.
@@ -175,7 +175,7 @@ class Spool:
             self.close()
 
     def digest(self) -> Digest:
-        """The digest of what came latest; the spool stays as it is."""
+        """The digest of what came latest; the body stays as it is."""
         if self._largest is None:
             return Digest.of(self.preview(self._before[0]))
         with self.opened() as body:
@@ -188,29 +188,29 @@ class Spool:
         except orjson.JSONDecodeError:
             return False
 
-    def whole(self) -> Spool:
-        """The spool, ready to be read: no more parts will come."""
+    def whole(self) -> Body:
+        """The body, ready to be read: no more parts will come."""
         self._file.seek(0)
         return self
 
     @classmethod
-    def keep(cls, lines: Iterable[bytes], grow: Grow | None = None) -> Spool:
+    def from_lines(cls, lines: Iterable[bytes], grow: Grow | None = None) -> Body:
         """Put ``lines`` on disk, compressed, all of them before anybody reads one.
 
-        ``grow`` is called with the size of each piece before it is written, and, negative, when the spool is closed.
+        ``grow`` is called with the size of each piece before it is written, and, negative, when the body is closed.
         """
-        spool = cls(tempfile.TemporaryFile(), compressed=True)  # noqa: SIM115
-        spool._grow, spool._gives_back = grow or _ignore, True
+        body = cls(tempfile.TemporaryFile(), compressed=True)  # noqa: SIM115
+        body._grow, body._gives_back = grow or _ignore, True
         try:
             deflate = zlib.compressobj(1, wbits=31)
             for line in lines:
-                spool._append(deflate.compress(line + b"\n"))
-            spool._append(deflate.flush())
-            spool._file.seek(0)
+                body._append(deflate.compress(line + b"\n"))
+            body._append(deflate.flush())
+            body._file.seek(0)
         except BaseException:
-            spool.close()
+            body.close()
             raise
-        return spool
+        return body
 
     def _append(self, piece: bytes) -> None:
         if piece:
@@ -219,7 +219,7 @@ class Spool:
             self._file.write(piece)
 
     def lines(self) -> Iterator[bytes]:
-        """The lines that are not blank, without their ends; the spool is closed after the last."""
+        """The lines that are not blank, without their ends; the body is closed after the last."""
         try:
             with self._reader() as reader:
                 yield from _lines_of(reader)
@@ -227,7 +227,7 @@ class Spool:
             self.close()
 
     def preview(self, begin: int = 0) -> Generator[bytes]:
-        """As `lines`, from the byte ``begin`` on disk, but the spool can be read from its beginning afterwards."""
+        """As `lines`, from the byte ``begin`` on disk, but the body can be read from its beginning afterwards."""
         try:
             self._file.seek(begin)
             yield from _lines_of(gzip.GzipFile(fileobj=self._file) if self._compressed else self._file)
@@ -236,13 +236,13 @@ class Spool:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """The body, decompressed, to be read piece by piece; the spool can be read again afterwards."""
+        """The body, decompressed, to be read piece by piece; the body can be read again afterwards."""
         self._file.seek(0)
         yield cast("IO[bytes]", gzip.GzipFile(fileobj=self._file)) if self._compressed else self._file
         self._file.seek(0)
 
     def read(self) -> bytes:
-        """The whole body, for answers that are small by nature; the spool is closed after it.
+        """The whole body, for answers that are small by nature; the body is closed after it.
 
         Raises:
             UnusableBodyError: If it is larger than 256 MB.

@@ -24,6 +24,7 @@ from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.tcp_keepalive import TcpKeepaliveHTTPAdapter
 from requests.auth import AuthBase
 
+from source_iterable.api.body import Body
 from source_iterable.api.clock import Clock
 from source_iterable.api.error_response import endpoint_of, is_web_page
 from source_iterable.api.errors import MissingEndpointError, failure, missing_endpoint_error, refused_key_error
@@ -140,13 +141,6 @@ class Api:
         self.storage = _storage_session()
         self._missing_endpoints: set[str] = set()
 
-    def client(self, stream: str, attempts: RetryPolicy, session: requests.Session | None = None) -> HttpClient:
-        """A client of the CDK for requests of ``stream`` that follows ``attempts``."""
-        session = session or self.session
-        return HttpClient(
-            name=stream, logger=logger, error_handler=attempts, backoff_strategy=attempts, session=session
-        )
-
     def job_session(self) -> requests.Session:
         """A session for requests about export jobs, which have limits of their own."""
         return self.new_session(LimiterSession(api_budget=Budget(self._rate_scale, JOB_REQUESTS_PER_SECOND, SECOND)))
@@ -155,38 +149,53 @@ class Api:
         self,
         path: str,
         params: Mapping[str, Any],
-        attempts: RetryPolicy,
+        policy: RetryPolicy,
         stream: str,
         session: requests.Session | None = None,
-    ) -> requests.Response:
-        """Request ``path``; the answer's `raw` is the spool of its whole body.
+    ) -> Body:
+        """Request ``path``, and return the whole body of the answer.
 
         Raises:
             AirbyteTracedException: As `RetryPolicy` tells.
         """
-        return self._send("GET", path, self.client(stream, attempts, session), stream, params=params)
+        return self._send("GET", path, policy, stream, session or self.session, params=params)
 
     def post(
-        self, path: str, body: Mapping[str, Any], attempts: RetryPolicy, stream: str, session: requests.Session
-    ) -> requests.Response:
+        self, path: str, body: Mapping[str, Any], policy: RetryPolicy, stream: str, session: requests.Session
+    ) -> Body:
         """Send ``body``, as JSON, to ``path``; answer and errors are those of `get`."""
-        return self._send("POST", path, self.client(stream, attempts, session), stream, json=body)
+        return self._send("POST", path, policy, stream, session, json=body)
 
-    def _send(self, method: str, path: str, client: HttpClient, stream: str, **what: Any) -> requests.Response:
+    def _send(
+        self, method: str, path: str, policy: RetryPolicy, stream: str, session: requests.Session, **what: Any
+    ) -> Body:
         self.require_key(stream)
         endpoint = endpoint_of(self.url + path)
         if endpoint in self._missing_endpoints:
             raise missing_endpoint_error(stream, endpoint, self.data_center)
         try:
-            _, response = client.send_request(
-                method, self.url + path, headers=self.headers(), request_kwargs=self.request_options(path), **what
-            )
+            return self._body(method, self.url + path, path, policy, stream, session, logger, **what)
         except MissingEndpointError:
             self._missing_endpoints.add(endpoint)
             raise
-        return response
 
-    def get_signed(self, url: str, attempts: RetryPolicy, stream: str) -> requests.Response:
+    def _body(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        policy: RetryPolicy,
+        stream: str,
+        session: requests.Session,
+        log: logging.Logger,
+        **what: Any,
+    ) -> Body:
+        """Send a request, and again as ``policy`` says, through the CDK's client."""
+        client = HttpClient(name=stream, logger=log, error_handler=policy, backoff_strategy=policy, session=session)
+        client.send_request(method, url, headers=self.headers(), request_kwargs=self.request_options(path), **what)
+        return policy.take_body()
+
+    def get_signed(self, url: str, policy: RetryPolicy, stream: str) -> Body:
         """Request a file at its signed ``url``, on whatever host, without the key.
 
         Raises:
@@ -200,13 +209,7 @@ class Api:
                 "a signed URL without HTTPS",
                 FailureType.system_error,
             )
-        client = HttpClient(
-            name=stream, logger=quiet, error_handler=attempts, backoff_strategy=attempts, session=self.storage
-        )
-        _, response = client.send_request(
-            "GET", url, headers=self.headers(), request_kwargs=self.request_options(EXPORT_PATH)
-        )
-        return response
+        return self._body("GET", url, EXPORT_PATH, policy, stream, self.storage, quiet)
 
     def cancel(self, path: str) -> None:
         """Ask once that what ``path`` names be ended, within seconds; a failure changes nothing."""

@@ -22,7 +22,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api.body import Grow, Spool
+from source_iterable.api.body import Body, Grow
 from source_iterable.api.client import Api
 from source_iterable.api.errors import MissingEndpointError, RequestRejected, disk_full_error
 from source_iterable.api.job_answers import (
@@ -85,7 +85,7 @@ class ExportRequest:
     stream: str
     data_type: str
     window: Window
-    attempts: NewRetryPolicy
+    retry_policy: NewRetryPolicy
 
 
 class ExportJobs:
@@ -110,7 +110,7 @@ class ExportJobs:
         self._failures = 0
         self._tells_bytes = True
 
-    def export(self, wanted: ExportRequest, grow: Grow) -> Spool:
+    def export(self, wanted: ExportRequest, grow: Grow) -> Body:
         """The rows of a window; called on threads of the look-ahead.
 
         Raises:
@@ -160,7 +160,7 @@ class ExportJobs:
                 time.sleep(self._api.scaled(CANCEL_PACE))
             self._api.cancel(f"export/{job}")
 
-    def _export(self, wanted: ExportRequest, grow: Grow) -> Spool:
+    def _export(self, wanted: ExportRequest, grow: Grow) -> Body:
         for _ in range(JOB_TRIES):
             job = self._start(wanted)
             try:
@@ -171,14 +171,14 @@ class ExportJobs:
             with self._changed:
                 self._held.discard(job)
             if state == COMPLETED:
-                spool = self._fetch(job, wanted, grow)
+                body = self._fetch(job, wanted, grow)
                 self._failures = 0
-                return spool
+                return body
             logger.info("%s: export job %d of %s %s.", wanted.stream, job, wanted.window, state)
         raise self._no_more_jobs(wanted.stream, f"{JOB_TRIES} jobs in a row {state}")
 
     def _start(self, wanted: ExportRequest) -> int:
-        attempts = wanted.attempts(
+        policy = wanted.retry_policy(
             f"the start of an export job of {wanted.window}",
             rejects=REFUSED - KEY_REFUSED if self._forced else REFUSED,
             expects_object=True,
@@ -201,9 +201,7 @@ class ExportJobs:
             self._starting += 1
         job: object = None
         try:
-            job = read_object(self._api.post("export/start", asked, attempts, wanted.stream, self._session)).get(
-                "jobId"
-            )
+            job = read_object(self._api.post("export/start", asked, policy, wanted.stream, self._session)).get("jobId")
         except AirbyteTracedException as error:
             is_denied = error.failure_type is FailureType.config_error and not isinstance(error, MissingEndpointError)
             if not is_denied or self._api.key_refusal:
@@ -257,25 +255,25 @@ class ExportJobs:
 
     def _files(self, job: int, wanted: ExportRequest, after: str | None = None) -> Row:
         """A page of the job's files."""
-        attempts = wanted.attempts(
+        policy = wanted.retry_policy(
             f"the files of the export job of {wanted.window}", rejects={404}, expects_object=True
         )
         params = {} if after is None else {"startAfter": after}
-        return read_object(self._api.get(f"export/{job}/files", params, attempts, wanted.stream, self._session))
+        return read_object(self._api.get(f"export/{job}/files", params, policy, wanted.stream, self._session))
 
-    def _fetch(self, job: int, wanted: ExportRequest, grow: Grow) -> Spool:
+    def _fetch(self, job: int, wanted: ExportRequest, grow: Grow) -> Body:
         """All files of a completed job, one behind the other.
 
         Files may be listed shortly after the job is completed: without any, it is empty only if that is proven.
         """
         waited = 0.0
         for wait in (*EMPTY_WAITS, None):
-            spool, files = self._download(job, wanted, grow)
+            body, files = self._download(job, wanted, grow)
             exported = None if files else self._bytes_exported(job, wanted)
             if files or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
                 logger.info("%s: export job %d: %d file%s.", wanted.stream, job, files, "" if files == 1 else "s")
-                return spool
-            spool.close()
+                return body
+            body.close()
             if wait is not None:
                 self._pause(wait, grow)
                 waited += wait
@@ -285,7 +283,7 @@ class ExportJobs:
         """How much a completed job exported, as the list of jobs tells; None if it does not."""
         if not self._tells_bytes:
             return None
-        attempts = wanted.attempts(
+        policy = wanted.retry_policy(
             "the list of export jobs",
             rejects=dict.fromkeys(REFUSED, 1),
             expects_object=True,
@@ -294,7 +292,7 @@ class ExportJobs:
             on_exhausted=NoExportJobError,
         )
         try:
-            response = self._api.get("export/jobs", {}, attempts, wanted.stream, self._session)
+            response = self._api.get("export/jobs", {}, policy, wanted.stream, self._session)
             return bytes_exported(read_object(response), job)
         except (RequestRejected, MissingEndpointError):
             self._tells_bytes = False
@@ -304,23 +302,23 @@ class ExportJobs:
             pass  # another job may be luckier
         return None
 
-    def _download(self, job: int, wanted: ExportRequest, grow: Grow) -> tuple[Spool, int]:
+    def _download(self, job: int, wanted: ExportRequest, grow: Grow) -> tuple[Body, int]:
         """The files that a completed job lists, one behind the other, and how many there are."""
         try:
-            spool = Spool.multipart()
+            body = Body.multipart()
         except OSError as error:
             raise disk_full_error(wanted.stream, error) from error
         files = 0
         try:
             for entries, after in self._pages(job, wanted):
                 for entry in entries:
-                    self._add(spool, job, wanted, after, entry, grow)
+                    self._add(body, job, wanted, after, entry, grow)
                     files += 1
         except BaseException:
-            spool.close()
-            grow(-spool.size)
+            body.close()
+            grow(-body.size)
             raise
-        return spool.whole(), files
+        return body.whole(), files
 
     def _pages(self, job: int, wanted: ExportRequest) -> Iterator[tuple[list[Row], str | None]]:
         """The job's files page by page, each file once, each page with the file that it comes after.
@@ -352,18 +350,18 @@ class ExportJobs:
                 following.extend(showed)
                 is_checked = True
 
-    def _add(self, spool: Spool, job: int, wanted: ExportRequest, after: str | None, entry: Row, grow: Grow) -> None:
+    def _add(self, body: Body, job: int, wanted: ExportRequest, after: str | None, entry: Row, grow: Grow) -> None:
         """Fetch one file; where its URL expired, after the page is requested again."""
         url = entry["url"]
         for _ in range(URL_TRIES):
-            attempts = wanted.attempts(
+            policy = wanted.retry_policy(
                 f"a file of the export job of {wanted.window}",
                 rejects=EXPIRED,
-                receive=lambda response: spool.add(response, check=check, grow=grow),
+                receive=lambda response: body.add(response, check=check, grow=grow),
                 **({} if self._forced else {"patience": FILE_PATIENCE}),
             )
             try:
-                self._api.get_signed(url, attempts, wanted.stream)
+                self._api.get_signed(url, policy, wanted.stream)
             except ValueError:
                 # The address stays out of messages: it opens the file.
                 raise UnusableAnswerError("the address of a file cannot be used") from None

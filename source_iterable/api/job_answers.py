@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import requests
-
+from source_iterable.api.body import Body
 from source_iterable.api.body_scan import UnusableBodyError
 from source_iterable.records.json_lines import MalformedLineError, Row, parse
 
@@ -16,14 +15,14 @@ class UnusableAnswerError(Exception):
     """An answer about a job that is not what Iterable documents."""
 
 
-def read_object(response: requests.Response) -> Row:
+def read_object(body: Body) -> Row:
     """The JSON object of an answer.
 
     Raises:
         UnusableAnswerError: If there is none.
     """
     try:
-        return parse(response.raw.read())
+        return parse(body.read())
     except (MalformedLineError, UnusableBodyError) as error:
         raise UnusableAnswerError("the answer is not a JSON object") from error
 

@@ -18,7 +18,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.api.error_response import ErrorResponse, is_web_page, retry_after
 from source_iterable.api.errors import (
@@ -57,8 +57,7 @@ def is_busy(status: int) -> bool:
 class RetryPolicy(ErrorHandler, BackoffStrategy):
     """The attempts at one request after another, for the CDK's retry loop: what to make of each answer.
 
-    A 200 is a success once its body lies whole on disk; the spool then takes the place of
-    ``response.raw``. Used by one thread at a time.
+    A 200 is a success once its body lies whole on disk; `take_body` then returns it. Used by one thread at a time.
 
     Args:
         stream: Whose request it is, for messages.
@@ -96,7 +95,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         patience: float | Callable[[], float] = PATIENCE,
         tries: int = MAX_ATTEMPTS,
         on_exhausted: Callable[[str], Exception] | None = None,
-        receive: Callable[[requests.Response], Spool] = Spool.receive_answer,
+        receive: Callable[[requests.Response], Body] = Body.receive_answer,
         rejects: Collection[int] = (),
         limit_patience: float = RATE_LIMIT_PATIENCE,
         on_answer: Callable[[], None] | None = None,
@@ -126,6 +125,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         self._on_unframed = on_unframed
         self._expects_object = expects_object
         self._wait: float | None = None
+        self._body: Body | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -174,6 +174,13 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         """The seconds to wait before the next attempt, less the one that the CDK adds."""
         return None if self._wait is None else max(self._wait - 1.0, 0.001)
 
+    def take_body(self) -> Body:
+        """The body of the answer that was a success; it is the caller's to close."""
+        body, self._body = self._body, None
+        if body is None:
+            raise RuntimeError("no answer was a success")
+        return body
+
     def _received(self, response: requests.Response) -> ErrorResolution:
         try:
             body = self._receive(response)
@@ -194,10 +201,10 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         self._begin()
         if self._refusals is not None:
             self._refusals.allowed(str(response.url), self._stream)
-        response.raw = body
+        self._body = body
         return ErrorResolution(ResponseAction.SUCCESS)
 
-    def _is_believed(self, body: Spool) -> bool:
+    def _is_believed(self, body: Body) -> bool:
         """Whether ``body`` is all there is: its transport proves it, or it came often enough."""
         ending = body.latest
         if not ending.is_doubtful:

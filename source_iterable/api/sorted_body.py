@@ -8,13 +8,13 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from source_iterable.api.body import Grow, Spool
+from source_iterable.api.body import Body, Grow
 from source_iterable.records.json_lines import Row, dump, undump
 
 RUN_BYTES = 32_000_000  # of rows, uncompressed, that are sorted in memory
 
 
-class SortedSpool:
+class SortedBody:
     """Rows, kept in runs, each of them sorted in memory; the runs are merged as they are read."""
 
     def __init__(self, rows: Iterable[Row], position: Callable[[Row], Any], grow: Grow) -> None:
@@ -30,7 +30,7 @@ class SortedSpool:
         """
         self._position = position
         self._grow = grow
-        self._runs: list[Spool] = []
+        self._runs: list[Body] = []
         try:
             self._keep(rows)
         except BaseException:
@@ -52,13 +52,13 @@ class SortedSpool:
     def _end(self, run: list[tuple[Any, bytes]]) -> None:
         if run:
             run.sort(key=itemgetter(0))
-            self._runs.append(Spool.keep((line for _, line in run), self._grow))
+            self._runs.append(Body.from_lines((line for _, line in run), self._grow))
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         """The rows in order, each with its position; they can be read once."""
         return merge(*(self._read(run) for run in self._runs), key=itemgetter(0))
 
-    def _read(self, run: Spool) -> Iterator[tuple[Any, Row]]:
+    def _read(self, run: Body) -> Iterator[tuple[Any, Row]]:
         for line in run.lines():
             row = undump(line)
             yield self._position(row), row

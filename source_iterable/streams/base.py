@@ -21,7 +21,6 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
-from airbyte_cdk.sources.streams.http.error_handlers import BackoffStrategy, ErrorHandler
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
@@ -31,8 +30,6 @@ from source_iterable.api.body_scan import UnusableBodyError
 from source_iterable.api.errors import StreamFailure, failure
 from source_iterable.api.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
 from source_iterable.api.retry import RetryPolicy
-from source_iterable.prefetch import plans
-from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.progress import Progress
 from source_iterable.records.batches import batches
 from source_iterable.records.columns import OFFERED_COLUMNS, OVERFLOW, Columns, fits
@@ -103,11 +100,8 @@ class IterableStream(DiskUser, HttpStream, ABC):
         self.progress: Progress = (
             parent.progress if parent else Progress(self.name, self.api.seconds_a_request(self.endpoint))
         )
-        self._attempts = self.attempts("the listing", rejects=self.rejects)
         self._state: MutableMapping[str, Any] = {}
-        self._page: tuple[requests.Response, Row] | None = None
         super().__init__()
-        self._http_client = self.api.client(self.name, self._attempts)
 
     def _room(self) -> Room | None:
         return self.sync.prefetcher
@@ -117,56 +111,17 @@ class IterableStream(DiskUser, HttpStream, ABC):
         """The API's address."""
         return self.api.url
 
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
+    def path(self, **_: Any) -> str:
         """The endpoint."""
         return self.endpoint
 
-    def request_headers(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any]:
-        """The headers of every request."""
-        return self.api.headers()
+    def parse_response(self, response: requests.Response, **_: Any) -> Iterable[Row]:
+        """Never called: a body is read from disk, once it is proved whole, by `rows`."""
+        raise NotImplementedError
 
-    def request_kwargs(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Mapping[str, Any]:
-        """How requests are sent."""
-        return self.api.request_options(self.endpoint)
-
-    def get_error_handler(self) -> ErrorHandler:
-        """What to make of answers."""
-        return self._attempts
-
-    def get_backoff_strategy(self) -> BackoffStrategy:
-        """How long to wait before another try."""
-        return self._attempts
-
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """One answer holds everything."""
-        return None
-
-    def parse_response(
-        self,
-        response: requests.Response,
-        *,
-        stream_state: Mapping[str, Any],
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Row]:
-        """The rows of an answer, as they were sent."""
-        return self.keyed(self.objects(self.body(response), self.records_key), *self.key_names)
+    def next_page_token(self, response: requests.Response) -> None:
+        """Never called, for the same reason: streams that have pages know the next one (paging.py)."""
+        raise NotImplementedError
 
     def read_records(
         self,
@@ -176,9 +131,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
         """The records of the stream."""
-        return self.emitted(
-            self.selected_columns.record(row) for row in self.counted(self.rows(sync_mode, stream_slice))
-        )
+        return self.emitted(self.selected_columns.record(row) for row in self.counted(self.rows()))
 
     def emitted(self, records: Iterable[Row]) -> Iterable[StreamData]:
         """``records`` in the form in which they leave."""
@@ -190,10 +143,10 @@ class IterableStream(DiskUser, HttpStream, ABC):
             self.progress.rows += 1
             yield row
 
-    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
-        """The rows of all pages, as they were sent."""
-        self.api.require_key(self.name)
-        yield from super().read_records(sync_mode, stream_slice=stream_slice)  # type: ignore[misc]
+    def rows(self) -> Iterable[Row]:
+        """The rows of the endpoint, as they were sent; one answer holds them all."""
+        answer = self.request(self.endpoint, {}, self.retry_policy("the listing", rejects=self.rejects))
+        return self.keyed(self.objects(answer, self.records_key), *self.key_names)
 
     def read(
         self,
@@ -247,7 +200,7 @@ class IterableStream(DiskUser, HttpStream, ABC):
         if saved is None:
             return "its beginning"
         try:
-            return str(saved) if timestamps.is_bare_date(saved) else timestamps.formatted(timestamps.moment(saved))
+            return str(saved) if timestamps.is_bare_date(saved) else timestamps.formatted(timestamps.parse(saved))
         except ValueError:
             return "the same state"
 
@@ -311,16 +264,16 @@ class IterableStream(DiskUser, HttpStream, ABC):
         chosen = {name: own[name] for name in needed} | chosen
         return Columns(chosen, known, own, needed, self.lists_as_text)
 
-    def body(self, response: requests.Response) -> Row:
-        """The JSON object that an answer holds; its spool is read once."""
-        if self._page is None or self._page[0] is not response:
-            self._page = (response, self.read_object(response))
-        return self._page[1]
+    def request(self, path: str, params: Mapping[str, Any], policy: RetryPolicy) -> Row:
+        """The JSON object that Iterable returns.
 
-    def read_object(self, response: requests.Response) -> Row:
-        """The JSON object that an answer holds."""
+        Raises:
+            AirbyteTracedException: As ``policy`` says; a system_error if the answer is anything else.
+            RequestRejected: If the answer is about the thing requested (only where ``policy`` rejects any).
+        """
+        body = self.api.get(path, params, policy, self.name)
         try:
-            return parse(response.raw.read())
+            return parse(body.read())
         except MalformedLineError as error:
             raise self.unexpected("no JSON object") from error
         except UnusableBodyError as error:
@@ -349,8 +302,8 @@ class IterableStream(DiskUser, HttpStream, ABC):
                 raise self.unexpected(f"a row without a usable '{name}'")
         return rows
 
-    def attempts(self, subject: str, **how: Any) -> RetryPolicy:
-        """The attempts at requests of this stream."""
+    def retry_policy(self, subject: str, **how: Any) -> RetryPolicy:
+        """How failures of a request of this stream are met; ``how`` are arguments of `RetryPolicy`."""
         return RetryPolicy(
             self.name,
             subject,
@@ -390,26 +343,3 @@ class IterableStream(DiskUser, HttpStream, ABC):
             trouble,
             FailureType.system_error,
         )
-
-
-class PrefetchedStream(IterableStream, ABC):
-    """A stream whose bodies are downloaded ahead of their emission, by the prefetcher of the sync if it has one."""
-
-    def _room(self) -> Room | None:
-        return None  # the prefetcher counts the bodies itself
-
-    def plan(self, state: Mapping[str, Any]) -> plans.SlicePlan[Any]:
-        """What the stream wants downloaded, given its saved state."""
-        raise NotImplementedError
-
-    def prefetched(self) -> Iterator[plans.Slice[Any] | None]:
-        """What was wanted, in order, as it arrives; None for half an hour in which nothing did."""
-        if self.sync.prefetcher is not None:
-            yield from self.sync.prefetcher.slices(self.name)
-            return
-        prefetcher = Prefetcher([self.plan(self.state)], self.config.spool_bytes)
-        prefetcher.start()
-        try:
-            yield from prefetcher.slices(self.name)
-        finally:
-            prefetcher.stop()

@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 
 from airbyte_cdk.models import ConfiguredAirbyteStream
 
+from source_iterable import timestamps
 from source_iterable.api.clock import TOLERANCE
 from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams import campaign_states
 from source_iterable.streams.base import IterableStream
+from source_iterable.streams.changing import ChangingStream
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
-from source_iterable.streams.paged import ChangingListing, PagedListing, Part, moment
+from source_iterable.streams.paged import PagedStream, Part
 from source_iterable.streams.schema import (
     INTEGER,
     STRING,
@@ -30,7 +32,7 @@ CAMPAIGNS: Sequence[Part] = ({}, {"campaignState": "Archived"})
 PLANNED = ("startAt", "endedAt")  # may lie in the future
 
 
-class Campaigns(ChangingListing):
+class Campaigns(ChangingStream):
     """One campaign of the project, in its current state.
 
     Archived ones are among them. The state also keeps the `campaignState` of each campaign that has not ended:
@@ -103,7 +105,7 @@ class Campaigns(ChangingListing):
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """The latest of updatedAt, and of startAt and endedAt that are past: these two update nothing else."""
-        planned = (moment(row.get(name)) for name in PLANNED)
+        planned = (timestamps.parse_or_none(row.get(name)) for name in PLANNED)
         known = [super().changed(row, before), *(one for one in planned if one is not None and one < before)]
         return max((one for one in known if one is not None), default=None)
 
@@ -123,20 +125,20 @@ class Campaigns(ChangingListing):
         return wanted
 
     def _has_ended(self, row: Row) -> bool:
-        ended = moment(row.get("endedAt"))
+        ended = timestamps.parse_or_none(row.get("endedAt"))
         return ended is not None and ended < self._began
 
     def _changed_since(self, row: Row) -> bool:
         """Whether a timestamp of ``row`` says that it changed since the listing began."""
-        updated = moment(row.get(self.cursor_field))
+        updated = timestamps.parse_or_none(row.get(self.cursor_field))
         if updated is not None and updated >= self._began:
             return True
-        planned = (moment(row.get(name)) for name in PLANNED)
+        planned = (timestamps.parse_or_none(row.get(name)) for name in PLANNED)
         # Beyond the present, as far as this machine's clock can tell it, a start or an end is still planned.
         return any(self._began <= one <= self.api.clock.now() + TOLERANCE for one in planned if one is not None)
 
 
-class CampaignLabels(PagedListing):
+class CampaignLabels(PagedStream):
     """One label of one campaign."""
 
     endpoint = "campaigns"

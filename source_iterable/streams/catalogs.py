@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
-import requests
-
 from source_iterable.api.errors import RequestRejected
+from source_iterable.api.retry import RetryPolicy
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import Slice
-from source_iterable.streams.chunks import ChunkedListing, Derived, Position
+from source_iterable.streams.chunks import ChunkedStream, Derived, Position
 from source_iterable.streams.columns.common import DATA_FIELDS
-from source_iterable.streams.paged import PAGE_SIZE, PagedListing
+from source_iterable.streams.paged import PAGE_SIZE, PagedStream, Part
+from source_iterable.streams.paging import Params
 from source_iterable.streams.schema import (
     integer,
     json_object,
@@ -26,19 +25,19 @@ from source_iterable.streams.schema import (
 from source_iterable.streams.totals import Listed, Tally
 
 
-class CatalogListing(PagedListing, ABC):
+class CatalogStream(PagedStream, ABC):
     """What the catalog endpoints list."""
 
     endpoint = "catalogs"
 
-    def read_object(self, response: requests.Response) -> Row:
+    def request(self, path: str, params: Params, policy: RetryPolicy) -> Row:
         """What an answer holds, or, where it is wrapped as the answers to changes are, what that holds."""
-        body = super().read_object(response)
-        inner = body.get("params")
-        return inner if isinstance(inner, dict) else body
+        answer = super().request(path, params, policy)
+        inner = answer.get("params")
+        return inner if isinstance(inner, dict) else answer
 
 
-class Catalogs(CatalogListing):
+class Catalogs(CatalogStream):
     """One catalog: a collection of items that templates may look up."""
 
     records_key = "catalogNames"
@@ -47,7 +46,7 @@ class Catalogs(CatalogListing):
     first_page: ClassVar = {"page": 1, "pageSize": 100}
 
 
-class CatalogItems(ChunkedListing, CatalogListing):
+class CatalogItems(ChunkedStream, CatalogStream):
     """One item of a catalog, with its present value.
 
     Iterable documents no order of items that could be relied on, so each catalog is listed whole and ordered here. Its
@@ -70,17 +69,11 @@ class CatalogItems(ChunkedListing, CatalogListing):
     position_types = (str, str)
     _catalog = ""
 
-    def path(
-        self,
-        *,
-        stream_state: Mapping[str, Any] | None = None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> str:
+    def path_to(self, part: Part) -> str:
         """The items of the catalog that is read."""
-        return f"catalogs/{quote(str((stream_slice or {})['catalog']), safe='')}/items"
+        return f"catalogs/{quote(part['catalog'], safe='')}/items"
 
-    def filters(self, part: Slice) -> Mapping[str, str]:
+    def filters(self, part: Part) -> Params:
         """The path chooses already."""
         return {}
 

@@ -18,13 +18,13 @@ from typing import Any, ClassVar
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.errors import disk_full_error
-from source_iterable.api.sorted_body import SortedSpool
+from source_iterable.api.sorted_body import SortedBody
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream
-from source_iterable.streams.paged import PagedListing
+from source_iterable.streams.paged import PagedStream
 
 CHUNK_BYTES = 8_000_000  # of records, uncompressed
 CHUNK_SHARE = 4  # A chunk takes at most one part in so many of the disk limit, and so do two beside the listing.
@@ -50,7 +50,7 @@ class Chunk:
     end: Position = None
 
 
-class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
+class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
     """A listing that leaves in chunks, in the order of its rows.
 
     Attributes:
@@ -160,13 +160,13 @@ class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
     def on_disk_in_order(self, listed: Listing) -> Generator[tuple[Position, Kept]]:
         """Those of the rows that ``listed`` lists that are left, once all are here, each after its position."""
 
-        def keep() -> SortedSpool:
+        def keep() -> SortedBody:
             rows = ({"row": row, "added": added} for row, added in listed() if self._is_left(row))
-            return SortedSpool(rows, lambda kept: self._position(kept["row"]), self.reserve)
+            return SortedBody(rows, lambda kept: self._position(kept["row"]), self.reserve)
 
         try:
-            with closing(self.patiently(keep)) as spool:
-                yield from spool
+            with closing(self.patiently(keep)) as body:
+                yield from body
         except OSError as error:
             raise disk_full_error(self.name, error) from error
 
@@ -192,8 +192,8 @@ class ChunkedListing(ResumedStream[Position], PagedListing, ABC):
     def _records_of(self, chunk: Chunk) -> Iterator[Row]:
         """The records of the next chunk: none leaves before all are here, so that a failure repeats none."""
         try:
-            with closing(Spool.keep(self._lines(chunk), self.reserve)) as spool:
-                yield from map(undump, islice(spool.lines(), chunk.whole))
+            with closing(Body.from_lines(self._lines(chunk), self.reserve)) as body:
+                yield from map(undump, islice(body.lines(), chunk.whole))
         except OSError as error:
             raise disk_full_error(self.name, error) from error
 

@@ -16,13 +16,13 @@ from source_iterable.api.retry import RetryPolicy
 from source_iterable.prefetch.in_order import in_order
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream
-from source_iterable.streams.chunks import ChunkedListing, Derived, Kept, Listing, Position
+from source_iterable.streams.chunks import ChunkedStream, Derived, Kept, Listing, Position
 from source_iterable.sync import Sync
 
 THREADS = 4
 
 
-class DetailedListing(ChunkedListing, ABC):
+class DetailStream(ChunkedStream, ABC):
     """A list endpoint that is listed whole, and of whose rows each is requested by itself, by `derived`."""
 
     def __init__(
@@ -48,7 +48,7 @@ class DetailedListing(ChunkedListing, ABC):
             for (position, _), answer in requested:
                 yield position, answer.result
 
-    def get(self, path: str, params: Mapping[str, Any], attempts: RetryPolicy) -> Row:
+    def detail(self, path: str, params: Mapping[str, Any], policy: RetryPolicy) -> Row:
         """The object that ``path`` returns; called on several threads.
 
         As long as an endpoint has not answered, requests to it are made one by one: it may be refused, or not be there.
@@ -56,9 +56,9 @@ class DetailedListing(ChunkedListing, ABC):
         endpoint = endpoint_of(self.api.url + path)
         with nullcontext() if endpoint in self._answered else self._one_by_one:
             try:
-                response = self.api.get(path, params, attempts, self.name)
+                found = self.request(path, params, policy)
             except RequestRejected:
                 self._answered.add(endpoint)
                 raise
             self._answered.add(endpoint)
-        return self.read_object(response)
+        return found

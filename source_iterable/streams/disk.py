@@ -7,7 +7,7 @@ from typing import Protocol
 import requests
 from airbyte_cdk.models import FailureType
 
-from source_iterable.api.body import LARGEST_ANSWER, Spool
+from source_iterable.api.body import LARGEST_ANSWER, Body
 from source_iterable.api.errors import failure
 from source_iterable.exceptions import TooLargeError
 
@@ -59,6 +59,6 @@ class DiskUser:
                 FailureType.config_error,
             ) from error
 
-    def receive(self, response: requests.Response) -> Spool:
+    def receive(self, response: requests.Response) -> Body:
         """The body of ``response``, whole, on disk until it is read."""
-        return Spool.receive(response, grow=self.reserve, largest=LARGEST_ANSWER, gives_back=True)
+        return Body.receive(response, grow=self.reserve, largest=LARGEST_ANSWER, gives_back=True)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar
-
-import requests
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from source_iterable.api.errors import RequestRejected
 from source_iterable.prefetch.activity import Batch
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import Slice
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.columns.experiment_metrics import EXPERIMENT_METRICS
-from source_iterable.streams.details import DetailedListing
+from source_iterable.streams.details import DetailStream
 from source_iterable.streams.metrics import LifetimeMetrics, batches
+from source_iterable.streams.paging import OffsetPaging
 from source_iterable.streams.schema import OBJECT, array, integer, json_object, text, timestamp
-from source_iterable.streams.totals import total_of
 
 EMAIL = "email"
 
 
-class Experiments(DetailedListing):
+class Experiments(DetailStream):
     """One experiment, in its current state.
 
     It holds what the list endpoint returns and what Iterable returns of the experiment by itself, which wins.
@@ -50,36 +47,13 @@ class Experiments(DetailedListing):
         "constraints": json_object("Whom it is limited to, and the lists that it leaves out."),
     } | DATA_FIELDS
     first_page: ClassVar = {"limit": 100, "offset": 0}
-
-    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """Where the next page begins: after a full page always, after another one while the total tells of more."""
-        rows = self.objects(self.body(response), self.records_key, self.row_key)
-        total = total_of(self.body(response))
-        if rows:
-            self.require_new_page(str([row[self.row_key] for row in rows]))
-        limit = self.first_page["limit"]
-        self._offset += len(rows) or limit
-        if (not rows and total is None) or (len(rows) < limit and total is not None and self._offset >= total):
-            return None
-        self.require_end_of_empty_pages()
-        return {"offset": self._offset}
-
-    def request_params(
-        self,
-        stream_state: Mapping[str, Any] | None,
-        stream_slice: Slice | None = None,
-        next_page_token: Mapping[str, Any] | None = None,
-    ) -> MutableMapping[str, Any]:
-        """Those of the page."""
-        if not next_page_token:
-            self._offset = 0
-        return super().request_params(stream_state, stream_slice, next_page_token)
+    paging = OffsetPaging
 
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
         """The whole experiment."""
-        attempts = self.attempts("an experiment", rejects={400, 404})
+        policy = self.retry_policy("an experiment", rejects={400, 404})
         try:
-            whole = self.get(f"experiments/{row['id']}", {}, attempts)
+            whole = self.detail(f"experiments/{row['id']}", {}, policy)
         except RequestRejected as rejected:
             self.progress.remark(
                 f"experiment {row['id']}: only what the listing tells, Iterable answers {rejected.answer}"

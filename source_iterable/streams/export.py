@@ -19,7 +19,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.client import EXPORT_PATH
 from source_iterable.api.errors import failure
 from source_iterable.api.export_jobs import ExportRequest, NoExportJobError
@@ -29,7 +29,8 @@ from source_iterable.prefetch import plans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.records.json_lines import MalformedLineError, Row, check, parse
-from source_iterable.streams.base import HEARTBEAT, PrefetchedStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, Slice, Turn
+from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window
 
@@ -140,22 +141,22 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         if stream_slice is None or stream_slice is HEARTBEAT:
             return
         piece: plans.Slice[Window] = stream_slice["piece"]
-        window, spool = piece.what, piece.body
+        window, body = piece.what, piece.body
         self._unparsed = 0
         before = self.progress.rows
-        self.require_emittable(spool, window)
-        yield from self.emitted(self.counted(self.records(spool.lines(), window)))
+        self.require_emittable(body, window)
+        yield from self.emitted(self.counted(self.records(body.lines(), window)))
         rows = self.progress.rows - before
-        if spool.malformed is not None:
+        if body.malformed is not None:
             self.progress.remark(
-                f"{window} holds lines that are not JSON ({self._unparsed}, the first is line {spool.malformed}); "
+                f"{window} holds lines that are not JSON ({self._unparsed}, the first is line {body.malformed}); "
                 "they are kept in dataFields, under 'unparsed'"
             )
         self._state = self._state_after(window)
-        self.progress.window_done(window, rows, spool.size, piece.seconds)
+        self.progress.window_done(window, rows, body.size, piece.seconds)
 
-    def require_emittable(self, spool: Spool, window: Window) -> None:
-        """Raise if nothing of a window may be emitted; ``spool`` holds it whole."""
+    def require_emittable(self, body: Body, window: Window) -> None:
+        """Raise if nothing of a window may be emitted; ``body`` holds it whole."""
 
     def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
         """The records of the ``lines`` of a window, but for rows on its end.
@@ -186,7 +187,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         """The error for a malformed line that persists; None where it is delivered as it is."""
         return None
 
-    def download(self, window: Window, tries: int, reserve: Reserve) -> Spool:
+    def download(self, window: Window, tries: int, reserve: Reserve) -> Body:
         """The rows of ``window``, whole, from a direct request; called on a thread of the prefetcher.
 
         Raises:
@@ -206,7 +207,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
             self.logger.info("%s: %s could not be delivered at once: %s. Requesting less.", self.name, window, error)
             raise
 
-    def download_by_job(self, window: Window, reserve: Reserve) -> Spool:
+    def download_by_job(self, window: Window, reserve: Reserve) -> Body:
         """The rows of ``window``, whole, from an export job; called on a thread of the prefetcher.
 
         Raises:
@@ -215,7 +216,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
             AirbyteTracedException: A config_error if no job can deliver it and there is no other way.
         """
         try:
-            spool = self._from_job(window, reserve)
+            body = self._from_job(window, reserve)
         except (NoExportJobError, TooLargeError) as error:
             if isinstance(error, TooLargeError) and not window.is_least:
                 raise
@@ -228,46 +229,45 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
                 str(error),
                 FailureType.config_error,
             ) from error
-        return self._readable(spool, window)
+        return self._readable(body, window)
 
     @property
     def _only_jobs(self) -> bool:
         return self.config.export_method == JOBS
 
-    def _from_job(self, window: Window, reserve: Reserve) -> Spool:
+    def _from_job(self, window: Window, reserve: Reserve) -> Body:
         jobs = self.sync.jobs
         if jobs is None:
             raise NoExportJobError("there are no export jobs")
-        wanted = ExportRequest(self.name, self.data_type, window, self.attempts)
-        spool = jobs.export(wanted, reserve)
-        if spool.malformed is None:
-            return spool
-        spool.close()  # its file holds such a line, but another export may show it as it should be
-        reserve(-spool.size)
+        wanted = ExportRequest(self.name, self.data_type, window, self.retry_policy)
+        body = jobs.export(wanted, reserve)
+        if body.malformed is None:
+            return body
+        body.close()  # its file holds such a line, but another export may show it as it should be
+        reserve(-body.size)
         if not self._only_jobs:
             raise NoExportJobError("a line of a file is not JSON")
         return jobs.export(wanted, reserve)
 
-    def _readable(self, spool: Spool, window: Window) -> Spool:
-        if spool.malformed is not None and (refusal := self.malformed(window, spool.malformed)):
-            spool.close()
+    def _readable(self, body: Body, window: Window) -> Body:
+        if body.malformed is not None and (refusal := self.malformed(window, body.malformed)):
+            body.close()
             raise refusal
-        return spool
+        return body
 
-    def _directly(self, window: Window, tries: int, reserve: Reserve) -> Spool:
+    def _directly(self, window: Window, tries: int, reserve: Reserve) -> Body:
         params = {
             "dataTypeName": self.data_type,
             "startDateTime": timestamps.for_export(window.start),
             "endDateTime": timestamps.for_export(window.end),
         }
-        attempts = self.attempts(
+        policy = self.retry_policy(
             f"the export of {window}",
             tries=tries,
             on_exhausted=None if window.is_least else TooLargeError,
-            receive=lambda response: Spool.receive(response, check=check, grow=_in_time(reserve, window)),
+            receive=lambda response: Body.receive(response, check=check, grow=_in_time(reserve, window)),
         )
-        spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
-        return spool
+        return self.api.get(self.endpoint, params, policy, self.name)
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         try:
@@ -319,7 +319,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         if state.get(key) is None:
             return None
         try:
-            return timestamps.moment(state[key])
+            return timestamps.parse(state[key])
         except ValueError:
             raise self.unreadable_state(f"no timestamp under '{key}'") from None
 

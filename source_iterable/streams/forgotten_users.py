@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import requests
-from airbyte_cdk.models import SyncMode
 
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.errors import DeniedError, RequestRejected
 from source_iterable.records.json_arrays import UnexpectedJsonError, array_in
 from source_iterable.records.json_lines import Row, as_text
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import IterableStream
 from source_iterable.streams.repeats import KeySet
 from source_iterable.streams.schema import ColumnSet, text
 
@@ -41,17 +40,17 @@ class ForgottenUsers(IterableStream):
         ("users/forgottenUserIds", "hashedUserIds", "userId"),
     )
 
-    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
+    def rows(self) -> Iterable[Row]:
         """The hashes of addresses, then those of user ids, each once."""
         refused: list[Exception] = []
         for path, key, identifier in self.SOURCES:
-            attempts = self.attempts(
+            policy = self.retry_policy(
                 f"the listing of forgotten users by {identifier}",
                 rejects=REFUSALS,
-                receive=lambda response: Spool.receive(response, grow=self.reserve, largest=MAX_BYTES, gives_back=True),
+                receive=lambda response: Body.receive(response, grow=self.reserve, largest=MAX_BYTES, gives_back=True),
             )
             try:
-                spool = cast("Spool", self.api.get(path, {}, attempts, self.name).raw)
+                body = self.api.get(path, {}, policy, self.name)
             except RequestRejected as rejected:
                 refused.append(rejected)
                 continue
@@ -60,38 +59,38 @@ class ForgottenUsers(IterableStream):
                     raise
                 refused.append(denied)
                 continue
-            with closing(spool):
-                for one in self._distinct(spool, key):
+            with closing(body):
+                for one in self._distinct(body, key):
                     yield {"identifier": identifier, "hash": one}
         if len(refused) == len(self.SOURCES):
             if isinstance(refused[0], DeniedError):
                 raise refused[0]
             raise self.unexpected(f"{refused[0]} for forgotten addresses and user ids alike")
 
-    def _distinct(self, spool: Spool, key: str) -> Iterator[str]:
+    def _distinct(self, body: Body, key: str) -> Iterator[str]:
         """The hashes under ``key``, each once.
 
         They are read twice: first all of them, which proves that they are a list and finds those that may come twice,
         at five bytes of memory each; these few are then told apart exactly.
         """
         known, repeated = KeySet(), set()
-        for one in self._hashes(spool, key):
+        for one in self._hashes(body, key):
             if one in known:
                 repeated.add(one)
             else:
                 known.add(one)
         del known
         emitted: set[str] = set()
-        for one in self._hashes(spool, key):
+        for one in self._hashes(body, key):
             if one in repeated:
                 if one in emitted:
                     continue
                 emitted.add(one)
             yield one
 
-    def _hashes(self, spool: Spool, key: str) -> Iterator[str]:
+    def _hashes(self, body: Body, key: str) -> Iterator[str]:
         try:
-            with spool.opened() as body:
-                yield from map(as_text, array_in(body, key))
+            with body.opened() as opened:
+                yield from map(as_text, array_in(opened, key))
         except UnexpectedJsonError as error:
             raise self.unexpected(str(error)) from error

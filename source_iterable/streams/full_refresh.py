@@ -99,7 +99,7 @@ class Run(Generic[Done]):
 
     def _resume(self, state: Mapping[str, Any], now: datetime, parse: Callable[[object], Done | None]) -> None:
         is_finished = FINISHED in state
-        at = _moment(state.get(FINISHED if is_finished else SAVED))
+        at = timestamps.parse_or_none(state.get(FINISHED if is_finished else SAVED))
         done = None if is_finished else parse(state.get(self.key))
         if (state.get(SYNC) or "") != self.sync:
             self.refusal = "it is that of another sync"
@@ -181,10 +181,3 @@ def may_resume(configured: ConfiguredAirbyteStream | None) -> bool:
 def _fingerprint(settings: Iterable[str]) -> str:
     """32 bits of a hash: enough to see that settings changed, and nothing to learn what they are."""
     return hashlib.sha256(orjson.dumps(list(settings))).hexdigest()[:8]
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        return timestamps.moment(value)
-    except ValueError:
-        return None

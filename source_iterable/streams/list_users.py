@@ -13,18 +13,20 @@ from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.client import LIST_USERS_PATH
 from source_iterable.api.errors import RequestRejected, failure
 from source_iterable.api.patience import NO_PATIENCE, SHORT_PATIENCE
+from source_iterable.api.retry import RetryPolicy
 from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError, spans
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import HEARTBEAT, PrefetchedStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream, Run
+from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
 from source_iterable.streams.schema import ColumnSet, generated, integer, text
 
@@ -105,9 +107,9 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
     def _list_ids(self) -> Sequence[int]:
         if not self._identifies_by_email():
             self._params = {"preferUserId": "true"}
-        response = self.api.get("lists", {}, self.attempts("the listing of lists"), self.name)
+        answer = self.request("lists", {}, self.retry_policy("the listing of lists"))
         try:
-            return sorted({int(entry["id"]) for entry in self.objects(self.read_object(response), "lists", "id")})
+            return sorted({int(entry["id"]) for entry in self.objects(answer, "lists", "id")})
         except ValueError as error:
             raise self.unexpected("a list whose id is not a number") from error
 
@@ -163,14 +165,14 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         if stream_slice is None or stream_slice is HEARTBEAT:
             return
         piece: plans.Slice[int] = stream_slice["piece"]
-        spool: Spool = piece.body
+        body: Body = piece.body
         before = self.progress.rows
-        yield from self.emitted(self.counted(self._members(spool, piece.what)))
+        yield from self.emitted(self.counted(self._members(body, piece.what)))
         self._complete.add(piece.what)
         self._state = self._saved()
         self._delivered += 1
         rows = self.progress.rows - before
-        self.progress.part_done(f"list {piece.what}", rows, spool.size, piece.seconds, self._delivered, self._of)
+        self.progress.part_done(f"list {piece.what}", rows, body.size, piece.seconds, self._delivered, self._of)
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         run = self.run
@@ -187,32 +189,32 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
     def _saved(self) -> MutableMapping[str, Any]:
         return self._prepared().state(self.api.clock.now(), spans(self._complete))
 
-    def _members(self, spool: Spool, list_id: int) -> Iterator[Row]:
+    def _members(self, body: Body, list_id: int) -> Iterator[Row]:
         """The records of a list: its lines are email addresses or, in some projects, user ids; text as it was sent."""
         record = self.selected_columns.record
-        for line in spool.lines():
+        for line in body.lines():
             text = line.decode("utf-8", "replace")
             yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
 
     # Requests
 
-    def download(self, list_id: int, reserve: Reserve, is_first: bool) -> Spool:
+    def download(self, list_id: int, reserve: Reserve, is_first: bool) -> Body:
         """The members of a list, whole; called on a thread of the prefetcher.
 
         Raises:
             UnavailableError: If it cannot be had now.
             AirbyteTracedException: If no list can be had.
         """
-        attempts = self.attempts(
+        policy = self.retry_policy(
             f"list {list_id}",
             patience=SHORT_PATIENCE,
             tries=MAX_ATTEMPTS if is_first else 1,
             on_exhausted=_unavailable,
             is_down=None,  # what that means is found out by looking at other lists
             rejects=REJECTIONS,
-            receive=lambda response: Spool.receive(response, grow=reserve),
+            receive=lambda response: Body.receive(response, grow=reserve),
         )
-        return self._request(list_id, attempts)
+        return self._request(list_id, policy)
 
     def look(self, list_id: int) -> None:
         """Request a list only to see whether it can be had; called on a thread of the prefetcher.
@@ -222,11 +224,11 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             AirbyteTracedException: If no list can be had.
         """
 
-        def unread(response: Any) -> Spool:
+        def unread(response: Any) -> Body:
             response.close()
-            return Spool.keep(())
+            return Body.from_lines(())
 
-        attempts = self.attempts(
+        policy = self.retry_policy(
             f"list {list_id}",
             patience=NO_PATIENCE,
             on_exhausted=_unavailable,
@@ -234,11 +236,11 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             rejects=dict.fromkeys(REJECTIONS, 1),
             receive=unread,
         )
-        self._request(list_id, attempts).close()
+        self._request(list_id, policy).close()
 
-    def _request(self, list_id: int, attempts: Any) -> Spool:
+    def _request(self, list_id: int, policy: RetryPolicy) -> Body:
         try:
-            response = self.api.get(self.endpoint, {"listId": list_id, **self._params}, attempts, self.name)
+            return self.api.get(self.endpoint, {"listId": list_id, **self._params}, policy, self.name)
         except RequestRejected as rejected:
             answer = str(rejected.answer)
             raise UnavailableError(Trouble(f"Iterable answers {answer}", answer, is_rejection=True)) from rejected
@@ -253,8 +255,6 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             raise UnavailableError(Trouble(reason, "size", is_certain=True, error=larger)) from error
         except AirbyteTracedException as error:
             raise self._unavailable(error, f"list {list_id} ") from error
-        spool: Spool = response.raw  # type: ignore[assignment]
-        return spool
 
     def _unavailable(self, error: AirbyteTracedException, subject: str) -> Exception:
         """The failure of one list in place of ``error``; ``error`` itself where it is about all of them."""

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
-from airbyte_cdk.models import SyncMode
-
+from source_iterable import timestamps
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import IterableStream
+from source_iterable.streams.changing import ChangingStream
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
-from source_iterable.streams.paged import ChangingListing, moment
 from source_iterable.streams.profile_fields import FIELDS_PATH, profile_fields
 from source_iterable.streams.schema import (
     STRING,
@@ -89,13 +88,13 @@ class UserFields(IterableStream):
         }
     )
 
-    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
+    def rows(self) -> Iterable[Row]:
         """A row for each field."""
         for name, kind in profile_fields(self).items():
             yield {"name": name, "type": kind}
 
 
-class Journeys(ChangingListing):
+class Journeys(ChangingStream):
     """One journey (workflow) of the project, in its current state.
 
     Archived ones are among them; Iterable lists these only when asked.
@@ -128,11 +127,12 @@ class Journeys(ChangingListing):
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """The later of its own updatedAt and that of its draft, which is a column."""
         draft = row.get("draft")
-        known = (super().changed(row, before), moment(draft.get("updatedAt")) if isinstance(draft, dict) else None)
+        drafted = timestamps.parse_or_none(draft.get("updatedAt")) if isinstance(draft, dict) else None
+        known = (super().changed(row, before), drafted)
         return max((one for one in known if one is not None), default=None)
 
 
-class Snippets(ChangingListing):
+class Snippets(ChangingStream):
     """One snippet: a piece of content that templates share."""
 
     endpoint = "snippets"

@@ -6,11 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airbyte_cdk.models import SyncMode
-
 from source_iterable.api.errors import RequestRejected
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import IterableStream
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.schema import integer, json_object, text, timestamp
 
@@ -31,9 +29,8 @@ class Metadata(IterableStream):
         "value": json_object("The value that is stored under the key."),
     } | DATA_FIELDS
 
-    def rows(self, sync_mode: SyncMode, stream_slice: Slice | None = None) -> Iterable[Row]:
+    def rows(self) -> Iterable[Row]:
         """Every value: the tables, the keys of each, the value of each."""
-        self.api.require_key(self.name)
         for table in self._names("metadata", "name"):
             path = f"metadata/{quote(table, safe='')}"
             for key in self._names(path, "key"):
@@ -68,5 +65,5 @@ class Metadata(IterableStream):
             params = {"nextMarker": str(marker)}
 
     def _get(self, path: str, params: Mapping[str, str] | None = None, rejects: Collection[int] = ()) -> Row:
-        attempts = self.attempts("a part of the metadata store", rejects=rejects)
-        return self.read_object(self.api.get(path, params or {}, attempts, self.name))
+        policy = self.retry_policy("a part of the metadata store", rejects=rejects)
+        return self.request(path, params or {}, policy)

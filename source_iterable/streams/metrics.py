@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from airbyte_cdk.models import FailureType, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_iterable.api.body import Spool
+from source_iterable import timestamps
+from source_iterable.api.body import Body
 from source_iterable.api.body_scan import UnusableBodyError
 from source_iterable.api.client import METRICS_PATH
 from source_iterable.api.csv import header, table
@@ -22,11 +23,11 @@ from source_iterable.prefetch.activity import DAY, Activity, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import HEARTBEAT, PrefetchedStream, Slice, Turn
+from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.campaigns import Campaigns
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
-from source_iterable.streams.paged import moment
+from source_iterable.streams.prefetched import PrefetchedStream
 
 # Since 2026 Iterable answers HTTP 414 to addresses of more characters.
 LONGEST_ADDRESS = 2048
@@ -92,16 +93,16 @@ class MetricsStream(PrefetchedStream, ABC):
         """The characters of a request's address without its ids."""
         return len(self.api.url + self.endpoint) + len("?startDateTime=1970-01-01&endDateTime=2026-01-01")
 
-    def download(self, batch: Batch, reserve: Reserve) -> Spool:
+    def download(self, batch: Batch, reserve: Reserve) -> Body:
         """The figures of ``batch``, whole; called on a thread of the prefetcher."""
         of_days = f" on {batch.days}" if batch.days else ""
-        attempts = self.attempts(
+        policy = self.retry_policy(
             f"the request for the metrics of {len(batch.ids)} {self.of_what}{of_days}",
-            receive=lambda response: Spool.receive(response, grow=reserve),
+            receive=lambda response: Body.receive(response, grow=reserve),
         )
         params = {**self.bounds(batch), self.id_parameter: list(batch.ids)}
         try:
-            spool: Spool = self.api.get(self.endpoint, params, attempts, self.name).raw  # type: ignore[assignment]
+            return self.api.get(self.endpoint, params, policy, self.name)
         except TooLargeError as error:
             raise failure(
                 self.name,
@@ -109,7 +110,6 @@ class MetricsStream(PrefetchedStream, ABC):
                 str(error),
                 FailureType.config_error,
             ) from error
-        return spool
 
     def stream_slices(
         self,
@@ -130,15 +130,15 @@ class MetricsStream(PrefetchedStream, ABC):
                 answers = []
 
     def _answer(self, piece: plans.Slice[Batch]) -> _Answer:
-        body: Spool | Activity = piece.body
+        body: Body | Activity = piece.body
         size = body.size
         text = None if isinstance(body, Activity) else self.text(body)
         return _Answer(piece.what, text, size, piece.seconds)
 
-    def text(self, spool: Spool) -> str:
-        """What an answer holds; its spool is closed."""
+    def text(self, body: Body) -> str:
+        """What an answer holds; its body is closed."""
         try:
-            return spool.read().decode("utf-8-sig", "replace")
+            return body.read().decode("utf-8-sig", "replace")
         except UnusableBodyError as error:
             raise self.unexpected(f"too much ({error})") from error
 
@@ -252,4 +252,5 @@ def listed_campaigns(stream: MetricsStream) -> Iterator[Row]:
 
 
 def _may_have_sent(campaign: Row) -> bool:
-    return str(campaign.get("campaignState", "")).lower() not in UNSENT or moment(campaign.get("startAt")) is not None
+    is_sent = str(campaign.get("campaignState", "")).lower() not in UNSENT
+    return is_sent or timestamps.parse_or_none(campaign.get("startAt")) is not None

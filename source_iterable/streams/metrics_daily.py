@@ -9,6 +9,7 @@ from typing import Any
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 
+from source_iterable import timestamps
 from source_iterable.api.client import METRICS_PATH
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
@@ -19,7 +20,6 @@ from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
-from source_iterable.streams.paged import moment
 from source_iterable.streams.schema import day, generated
 from source_iterable.streams.state import NonResumableFullRefresh
 
@@ -88,17 +88,17 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
 
     def download_activity(self, batch: Batch, reserve: Reserve) -> plans.Body:
         """The metrics of one day, or which campaigns have any in a span of several days."""
-        spool = self.download(batch, reserve)
+        body = self.download(batch, reserve)
         if batch.days is None or len(batch.days) == 1:
-            return spool
-        size = spool.size
+            return body
+        size = body.size
         asked = set(batch.ids)
         try:
             return Activity(
-                sorted({row["id"] for row in self.rows_of(self.text(spool)) if self.is_reported(row)} & asked)
+                sorted({row["id"] for row in self.rows_of(self.text(body)) if self.is_reported(row)} & asked)
             )
         finally:
-            spool.close()
+            body.close()
             reserve(-size)
 
     def is_reported(self, row: Row) -> bool:
@@ -141,7 +141,7 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
 
 def _first_day(campaign: Row) -> date:
     """The day before anything can have happened to ``campaign``: in whatever time zone Iterable counts its days."""
-    known = (moment(campaign.get(name)) for name in ("createdAt", "startAt"))
+    known = (timestamps.parse_or_none(campaign.get(name)) for name in ("createdAt", "startAt"))
     days = [one.astimezone(timezone.utc).date() for one in known if one is not None]
     return max(min(days, default=EPOCH_DAY), EPOCH_DAY + DAY) - DAY
 

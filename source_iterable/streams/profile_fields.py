@@ -17,8 +17,7 @@ def profile_fields(stream: IterableStream) -> Mapping[str, str]:
         AirbyteTracedException: As `RetryPolicy` tells; a config_error where the key may not ask.
         MissingEndpointError: If the data center does not tell them to anybody.
     """
-    response = stream.api.get(FIELDS_PATH, {}, stream.attempts("the list of profile fields"), stream.name)
-    fields = stream.read_object(response).get("fields")
+    fields = stream.request(FIELDS_PATH, {}, stream.retry_policy("the list of profile fields")).get("fields")
     if not isinstance(fields, dict):
         raise stream.unexpected("no object under 'fields'")
     return {name: as_text(kind) for name, kind in fields.items()}

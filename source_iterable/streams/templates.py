@@ -7,12 +7,13 @@ from datetime import datetime
 from itertools import product
 from typing import ClassVar
 
+from source_iterable import timestamps
 from source_iterable.api.errors import MissingEndpointError, RequestRejected
 from source_iterable.records.json_lines import Row
+from source_iterable.streams.changing import ChangingStream
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
 from source_iterable.streams.columns.template_content import TEMPLATE_CONTENT
-from source_iterable.streams.details import DetailedListing
-from source_iterable.streams.paged import ChangingListing, moment
+from source_iterable.streams.details import DetailStream
 from source_iterable.streams.schema import (
     generated,
     integer,
@@ -21,7 +22,7 @@ from source_iterable.streams.schema import (
 from source_iterable.streams.totals import Tally
 
 
-class Templates(ChangingListing):
+class Templates(ChangingStream):
     """One message template of the project, in its current state.
 
     An item does not tell its type and medium, so each combination is listed by itself; media that no combination offers
@@ -65,8 +66,8 @@ class Templates(ChangingListing):
             for row in self.list_all(tally, filters):
                 yield row, dict(filters)
         left = 0
-        for row in self.list_all(tally):
-            created = moment(row.get("createdAt"))
+        for row in self.list_all(tally, {}):
+            created = timestamps.parse_or_none(row.get("createdAt"))
             if created is not None and created >= began:
                 left += 1
             else:
@@ -77,11 +78,11 @@ class Templates(ChangingListing):
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """The later of updatedAt and createdAt: what was left to the next sync is emitted by it in any case."""
-        updated, created = super().changed(row, before), moment(row.get("createdAt"))
+        updated, created = super().changed(row, before), timestamps.parse_or_none(row.get("createdAt"))
         return updated if updated is None or created is None else max(updated, created)
 
 
-class TemplateContent(DetailedListing, Templates):
+class TemplateContent(DetailStream, Templates):
     """What one template says, in its default language.
 
     It is requested template by template, where a template changed.
@@ -108,9 +109,9 @@ class TemplateContent(DetailedListing, Templates):
         path = self.PATHS[medium]
         # What no medium lists is requested as an embedded one, on the chance: any refusal means that it is none.
         rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
-        attempts = self.attempts("the content of a template", rejects=rejects)
+        policy = self.retry_policy("the content of a template", rejects=rejects)
         try:
-            content = self.get(path, {"templateId": row["templateId"]}, attempts)
+            content = self.detail(path, {"templateId": row["templateId"]}, policy)
         except MissingEndpointError:
             if medium is not None:
                 raise

@@ -10,7 +10,7 @@ from typing import Any
 from airbyte_cdk.models import DestinationSyncMode, FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api.body import Spool
+from source_iterable.api.body import Body
 from source_iterable.api.errors import MissingEndpointError, failure
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.records.json_lines import Row
@@ -85,14 +85,14 @@ class Users(ExportStream):
             self._repeats = Repeats(is_complete=not state)
         return plan
 
-    def require_emittable(self, spool: Spool, window: Window) -> None:
+    def require_emittable(self, body: Body, window: Window) -> None:
         """Raise if ``window`` holds records and none of them has a key: then the key is wrong, not a record.
 
         One record is looked at, as a rule: the first that has a key ends the search.
         """
         (key,) = self.key_names
         keyless = 0
-        with closing(spool.preview()) as lines:
+        with closing(body.preview()) as lines:
             for record in super().records(lines, window):
                 if record.get(key) not in NO_KEY:
                     return

@@ -49,9 +49,10 @@ class Attempt:
 def _spool() -> Any:
     """The class of bodies; versions differ in where it is."""
     try:
-        return import_module("source_iterable.api.body").Spool
+        module = import_module("source_iterable.api.body")
+        return getattr(module, "Body", None) or module.Spool
     except ImportError:
-        return import_module("source_iterable.spool").Spool
+        return import_module("source_iterable.spool").Body
 
 
 class Disk:
@@ -71,14 +72,14 @@ class Simulation:
     def __init__(self, project: Project, source: Path, streams: str, settings: Mapping[str, Any]) -> None:
         virtual_time.install()
         sys.path.insert(0, str(source))
-        Spool = _spool()  # noqa: N806 - a class
+        Body = _spool()  # noqa: N806 - a class
         from source_iterable.source import SourceIterable  # noqa: PLC0415 - virtual time comes first
 
         self._new = SourceIterable
         self._iterable = Iterable(project)
         self._disk = Disk()
         requests.adapters.HTTPAdapter.send = self._iterable.send  # type: ignore[method-assign,assignment]
-        _weigh(Spool, self._disk)
+        _weigh(Body, self._disk)
         self._config = {"api_key": "0123456789abcdef", "start_date": "2024-06-01", **settings}
         declared = re.search(r"maxSecondsBetweenMessages: (\d+)", (source / "metadata.yaml").read_text("utf-8"))
         self._silence = float(declared.group(1)) if declared else DAY

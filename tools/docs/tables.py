@@ -6,7 +6,6 @@ README.md and docs/iterable.md. Nothing is requested: of a project, `discover` n
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
-
+from source_iterable.api.body import Body
 from source_iterable.api.client import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
 from source_iterable.config import Config
 from source_iterable.records.columns import GENERATED
@@ -80,11 +78,9 @@ class Offline(Api):
         super().__init__(config)
         self._fields = fields
 
-    def get(self, *args: Any, **kwargs: Any) -> requests.Response:
+    def get(self, *args: Any, **kwargs: Any) -> Body:
         """The profile fields."""
-        response = requests.Response()
-        response.raw = io.BytesIO(json.dumps({"fields": self._fields}).encode())
-        return response
+        return Body.from_lines([json.dumps({"fields": self._fields}).encode()])
 
 
 def tables() -> list[Table]:
