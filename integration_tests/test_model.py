@@ -16,8 +16,8 @@ from integration_tests.model import behaviours, breakage
 from integration_tests.model.machine import Model
 from integration_tests.model.signs import Tally
 from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.faults import Kind
-from integration_tests.sandbox.options import Options
+from integration_tests.sandbox.faults.faults import Kind
+from integration_tests.sandbox.project.options import Options
 from integration_tests.support.all_tables import TABLES
 
 SEEDS = range(8)

@@ -6,7 +6,7 @@ from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Type
 
-from integration_tests.sandbox import people
+from integration_tests.sandbox.data import people
 from source_iterable import SourceIterable
 from tools.acceptance_files import SNAPSHOT, snapshot
 

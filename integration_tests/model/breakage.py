@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from integration_tests.sandbox import Fault
-from integration_tests.sandbox.answers import NOT_FOUND
-from integration_tests.sandbox.options import Options
+from integration_tests.sandbox.http.answers import NOT_FOUND
+from integration_tests.sandbox.project.options import Options
 from integration_tests.support.expected import ALL_EXPORTS
 
 EXPORT = "export/data.json"

@@ -3,10 +3,10 @@
 In a test, ``with Sandbox() as sandbox: ...``; on the command line, ``python -m integration_tests.sandbox``.
 """
 
-from integration_tests.sandbox.faults import Fault
-from integration_tests.sandbox.jobs import Job
-from integration_tests.sandbox.options import Options, Size
+from integration_tests.sandbox.faults.faults import Fault
+from integration_tests.sandbox.http.jobs import Job
+from integration_tests.sandbox.http.wire import Request
+from integration_tests.sandbox.project.options import Options, Size
 from integration_tests.sandbox.sandbox import Sandbox
-from integration_tests.sandbox.wire import Request
 
 __all__ = ["Fault", "Job", "Options", "Request", "Sandbox", "Size"]

@@ -11,17 +11,17 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from integration_tests.sandbox.changes import Changes
-from integration_tests.sandbox.clock import Clock
-from integration_tests.sandbox.control import Control
-from integration_tests.sandbox.faults import Faults
-from integration_tests.sandbox.jobs import Job
-from integration_tests.sandbox.limits import MINUTE, worst
-from integration_tests.sandbox.options import DEFAULT_SPAN_IN_DAYS, Options, Size, moment
-from integration_tests.sandbox.people import Row
-from integration_tests.sandbox.project import FOR_EVER, Project, default_start
-from integration_tests.sandbox.server import Server
-from integration_tests.sandbox.wire import Request
+from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.faults.faults import Faults
+from integration_tests.sandbox.http.control import Control
+from integration_tests.sandbox.http.jobs import Job
+from integration_tests.sandbox.http.limits import MINUTE, worst
+from integration_tests.sandbox.http.server import Server
+from integration_tests.sandbox.http.wire import Request
+from integration_tests.sandbox.project.changes import Changes
+from integration_tests.sandbox.project.clock import Clock
+from integration_tests.sandbox.project.options import DEFAULT_SPAN_IN_DAYS, Options, Size, moment
+from integration_tests.sandbox.project.project import FOR_EVER, Project, default_start
 
 Moment = str | datetime | float
 LONGEST_LINE = 1 << 20

@@ -1,0 +1,1 @@
+"""The rows of the event exports, medium by medium."""

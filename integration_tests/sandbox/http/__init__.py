@@ -1,0 +1,1 @@
+"""The HTTP side: endpoints, pages, limits, export jobs, and what goes over the wire."""

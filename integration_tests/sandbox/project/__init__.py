@@ -1,0 +1,1 @@
+"""The state of one project: its clock, its options, its rows, and what changes them. It knows no HTTP."""
