@@ -6,13 +6,13 @@ from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Type
 
-from integration_tests.sandbox.data import people
+from integration_tests.sandbox.data import profiles
 from source_iterable import SourceIterable
 from tools.acceptance_files import SNAPSHOT, snapshot
 
 
 def test_the_discovered_catalog_is_the_committed_one(settings: dict[str, Any], requests_mock: Any) -> None:
-    requests_mock.get("https://api.iterable.com/api/users/getFields", json={"fields": people.fields("email")})
+    requests_mock.get("https://api.iterable.com/api/users/getFields", json={"fields": profiles.fields("email")})
 
     catalog = SourceIterable().discover(logging.getLogger("airbyte"), settings)
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.faults.faults import Faults
 from integration_tests.sandbox.http.control import Control
 from integration_tests.sandbox.http.jobs import Job

@@ -2,8 +2,8 @@
 
 import json
 
-from integration_tests.sandbox.data.listings import DAY, seeded
-from integration_tests.sandbox.data.people import People, Row
+from integration_tests.sandbox.data.people import People, seeded
+from integration_tests.sandbox.data.rows import DAY, Row
 
 NAMES = ["Products", "store-locations", "Empty"]
 """The first catalogs; the third has no items."""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from integration_tests.sandbox.data.listings import seeded
-from integration_tests.sandbox.data.people import People, Row
+from integration_tests.sandbox.data.people import People, seeded
+from integration_tests.sandbox.data.rows import Row
 
 MEDIA = {"email": "Email", "push": "Push", "sms": "SMS", "inapp": "InApp", "embedded": "Embedded"}
 """The names of media in paths, and how campaigns name them."""

@@ -1,7 +1,7 @@
 """The journeys of a project, as ``GET journeys`` lists them."""
 
-from integration_tests.sandbox.data.listings import DAY, seeded
-from integration_tests.sandbox.data.people import People, Row
+from integration_tests.sandbox.data.people import People, seeded
+from integration_tests.sandbox.data.rows import DAY, Row
 
 FIRST_JOURNEY = 90210
 STEP = 3

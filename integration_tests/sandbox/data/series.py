@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-DAY = 86400
+from integration_tests.sandbox.data.rows import DAY
+
 ECHO = 20
 """Of so many days one still has something to report of what is over."""
 

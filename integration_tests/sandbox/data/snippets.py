@@ -1,8 +1,8 @@
 """The snippets of a project, as ``GET snippets`` sends them."""
 
-from integration_tests.sandbox.data.listings import DAY, iso, seeded
-from integration_tests.sandbox.data.people import People, Row
-from integration_tests.sandbox.http.answers import PROJECT_ID
+from integration_tests.sandbox.data.ids import PROJECT_ID
+from integration_tests.sandbox.data.people import People, seeded
+from integration_tests.sandbox.data.rows import DAY, Row, iso
 
 FIRST_SNIPPET = 4711
 

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.data.ids import PROJECT_ID
+from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.http.limits import REQUESTS_PER_MINUTE, REQUESTS_PER_SECOND, limited
-
-PROJECT_ID = 2158
 
 NOT_FOUND = """\
 <!DOCTYPE html>

@@ -7,8 +7,9 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from integration_tests.sandbox.data import listings
-from integration_tests.sandbox.http.answers import PROJECT_ID, Answer, ApiError, bad_params
+from integration_tests.sandbox.data import templates
+from integration_tests.sandbox.data.ids import PROJECT_ID
+from integration_tests.sandbox.http.answers import Answer, ApiError, bad_params
 from integration_tests.sandbox.http.library import Library
 from integration_tests.sandbox.http.paging import Paging
 from integration_tests.sandbox.http.reports import Reports
@@ -73,8 +74,8 @@ class Endpoints:
         return Answer(CAMPAIGNS.page(request, rows, self.project, everything))
 
     def _templates(self, request: web.Request, _: list[str]) -> Answer:
-        kind = _one_of(request, "templateType", listings.TEMPLATE_TYPES)
-        medium = _one_of(request, "messageMedium", listings.TEMPLATE_MEDIA)
+        kind = _one_of(request, "templateType", templates.TEMPLATE_TYPES)
+        medium = _one_of(request, "messageMedium", templates.TEMPLATE_MEDIA)
         start, end = _bound(request, "startDateTime"), _bound(request, "endDateTime")
         with self.project.lock:
             everything = len(self.project.templates)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zlib import crc32
 
-from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.faults.faults import Fault
 from integration_tests.sandbox.http import bodies
 from integration_tests.sandbox.http.answers import Answer, ApiError, bad_params

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from integration_tests.sandbox.data import contents, experiments
-from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.http.answers import Answer, ApiError, bad_params
 from integration_tests.sandbox.http.paging import Paging
 from integration_tests.sandbox.http.parameters import moment, number, numbers

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from integration_tests.sandbox.data import experiments, metrics
+from integration_tests.sandbox.data import campaign_metrics, experiment_metrics
 from integration_tests.sandbox.http.answers import Answer, bad_params
 from integration_tests.sandbox.http.parameters import moment, numbers
 from integration_tests.sandbox.project.project import FOR_EVER, Project
@@ -30,7 +30,7 @@ class Reports:
             raise bad_params("[/api/campaigns/metrics] Missing required parameter: campaignId")
         start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
         reported = self.project.measured_campaigns(asked, start, end)
-        return _csv(metrics.text(reported, odd=self.project.options.odd_metrics))
+        return _csv(campaign_metrics.text(reported, odd=self.project.options.odd_metrics))
 
     def _experiments(self, request: web.Request, _: list[str]) -> Answer:
         """All, or those requested, or those of the campaigns requested; the end is inclusive."""
@@ -43,7 +43,7 @@ class Reports:
             if (not asked or int(row["Experiment ID"]) in asked)
             and (not campaigns or (row["Campaign ID"] and int(row["Campaign ID"]) in campaigns))
         ]
-        return _csv(experiments.text(chosen))
+        return _csv(experiment_metrics.text(chosen))
 
 
 def _csv(text: str) -> Answer:

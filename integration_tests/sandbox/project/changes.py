@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from integration_tests.sandbox.data import catalogs, experiments, journeys, listings
-from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.data import campaigns, catalogs, experiments, journeys, templates
+from integration_tests.sandbox.data.ids import CAMPAIGN_STEP, FIRST_CAMPAIGN, FIRST_TEMPLATE
+from integration_tests.sandbox.data.rows import DAY, Row, iso
 from integration_tests.sandbox.project.kept import forgotten
 from integration_tests.sandbox.project.project import Project
 
@@ -25,8 +26,8 @@ class Changes:
     def add_campaign(self, **fields: Any) -> Row:
         """Add a campaign, created now; ``fields`` replace its own, and None takes one away."""
         with self.project.lock:
-            number = self._next(self.project.campaigns, "id", listings.FIRST_CAMPAIGN, listings.CAMPAIGN_STEP)
-            row = listings.campaign(self.project.people, number, *self._today())
+            number = self._next(self.project.campaigns, "id", FIRST_CAMPAIGN, CAMPAIGN_STEP)
+            row = campaigns.campaign(self.project.people, number, *self._today())
             made = {"campaignState": "Draft", "createdAt": self._now, "updatedAt": self._now}
             return _added(self.project.campaigns, row | {"startAt": None, "endedAt": None} | made, fields)
 
@@ -61,8 +62,8 @@ class Changes:
         """Add a template of a type and a medium, created now."""
         with self.project.lock:
             rows = [row for row, _, _ in self.project.templates]
-            number = self._next(rows, "templateId", listings.FIRST_TEMPLATE, 1)
-            row = listings.template(self.project.people, number, *self._today())
+            number = self._next(rows, "templateId", FIRST_TEMPLATE, 1)
+            row = templates.template(self.project.people, number, *self._today())
             row.update({"createdAt": self._now, "updatedAt": self._now})
             self.project.templates.append((row, kind, medium))
             return dict(row)
@@ -120,7 +121,7 @@ class Changes:
         """Write another content of a snippet now."""
         with self.project.lock:
             row = _find(self.project.kept.snippets, "id", snippet_id)
-            row.update({"content": f"{row['content']} (edited)", "updatedAt": listings.iso(self._now / 1000)})
+            row.update({"content": f"{row['content']} (edited)", "updatedAt": iso(self._now / 1000)})
             return dict(row)
 
     def add_catalog_item(self, catalog: str) -> Row:
@@ -169,7 +170,7 @@ class Changes:
 
     def _today(self) -> tuple[int, int]:
         now = int(self.project.clock.seconds)
-        return now - listings.DAY, now
+        return now - DAY, now
 
     def _next(self, rows: list[Row], key: str, first: int, step: int) -> int:
         """The number of the next row; none that was deleted comes again."""

@@ -7,7 +7,8 @@ from functools import cached_property
 from threading import RLock
 
 from integration_tests.sandbox.data import catalogs, experiments, journeys, snippets
-from integration_tests.sandbox.data.people import People, Row
+from integration_tests.sandbox.data.people import People
+from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.project.options import Size
 
 

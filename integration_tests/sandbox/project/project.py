@@ -7,10 +7,21 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
-from integration_tests.sandbox.data import contents, experiments, listings, metrics
+from integration_tests.sandbox.data import (
+    campaign_metrics,
+    campaigns,
+    contents,
+    experiment_metrics,
+    lists,
+    metadata,
+    templates,
+)
 from integration_tests.sandbox.data.events.events import DATA_TYPES, Events
-from integration_tests.sandbox.data.people import Row, drawn, fields, profile
-from integration_tests.sandbox.data.series import DAY, Span
+from integration_tests.sandbox.data.metrics import Cells
+from integration_tests.sandbox.data.people import drawn
+from integration_tests.sandbox.data.profiles import fields, profile
+from integration_tests.sandbox.data.rows import DAY, Row
+from integration_tests.sandbox.data.series import Span
 from integration_tests.sandbox.project.clock import Clock
 from integration_tests.sandbox.project.kept import Kept
 from integration_tests.sandbox.project.options import Options, Size
@@ -39,16 +50,16 @@ class Project:
             message = f"The project starts at {start}, which is not before now, {clock.now}."
             raise ValueError(message)
         self._grown_until = end
-        self.campaigns = listings.campaigns(self.people, size.campaigns, begin, end, silent=options.silent_campaigns)
-        self.channels = listings.channels()
-        self.message_types = listings.message_types(self.people, begin)
-        self.lists = listings.lists(self.people, size.lists, begin, end)
+        self.campaigns = campaigns.campaigns(self.people, size.campaigns, begin, end, silent=options.silent_campaigns)
+        self.channels = campaigns.channels()
+        self.message_types = campaigns.message_types(self.people, begin)
+        self.lists = lists.lists(self.people, size.lists, begin, end)
         self.members = self._members(prefer_user_id=options.project_type == "userid" and not options.lists_prefer_email)
         self.members_by_user_id = (
             self.members if options.project_type == "email" else self._members(prefer_user_id=True)
         )
-        self.templates = listings.templates(self.people, size.templates, begin, end)
-        self.metadata = listings.metadata(self.people, size.metadata_keys, begin)
+        self.templates = templates.templates(self.people, size.templates, begin, end)
+        self.metadata = metadata.metadata(self.people, size.metadata_keys, begin)
         self.kept = Kept(self.people, size, options.project_type, begin, end, self.lock)
         self.edits: Counter[int] = Counter()
         """How often the content of a template was edited, by its id."""
@@ -69,7 +80,7 @@ class Project:
         """The lines of each list."""
         users, count = self.size.users, self.size.users_per_list
         return {
-            row["id"]: listings.members(self.people, number, users, count, prefer_user_id=prefer_user_id)
+            row["id"]: lists.members(self.people, number, users, count, prefer_user_id=prefer_user_id)
             for number, row in enumerate(self.lists)
         }
 
@@ -216,7 +227,7 @@ class Project:
 
     def _listed_templates(self) -> Iterator[Row]:
         for row, kind, medium in self.templates:
-            listed = (kind, medium) if medium in listings.TEMPLATE_MEDIA else (None, None)
+            listed = (kind, medium) if medium in templates.TEMPLATE_MEDIA else (None, None)
             yield row | dict(zip(("templateType", "messageMedium"), listed, strict=True))
 
     def _contents(self) -> Iterator[Row]:
@@ -235,26 +246,26 @@ class Project:
 
     def measured_campaigns(
         self, ids: Collection[int] | None = None, start: float = 0, end: float = FOR_EVER
-    ) -> list[tuple[Row, metrics.Cells]]:
+    ) -> list[tuple[Row, Cells]]:
         """The campaigns, or those of ``ids``, that report numbers of ``start <= timestamp < end``, and the numbers."""
         options = self.options
         with self.lock:
             span = self._span(start, end)  # a campaign that changes later shows no numbers of an earlier timestamp
             asked = [dict(row) for row in self.campaigns if ids is None or row["id"] in ids]
-        return metrics.reported(options.seed, asked, span, odd=options.odd_metrics, zeros=options.zero_metrics)
+        return campaign_metrics.reported(options.seed, asked, span, odd=options.odd_metrics, zeros=options.zero_metrics)
 
     def _measured_days(self) -> Iterator[Row]:
         for campaign in self.campaigns:
-            numbers = metrics.series(self.options.seed, campaign, self.clock.seconds)
+            numbers = campaign_metrics.series(self.options.seed, campaign, self.clock.seconds)
             for day in numbers.days(self._span()) if numbers else ():
                 for _, cells in self.measured_campaigns([campaign["id"]], day * DAY, (day + 1) * DAY):
                     yield {"date": f"{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}", **cells}
 
-    def measured_experiments(self, start: float = 0, end: float = FOR_EVER) -> list[metrics.Cells]:
+    def measured_experiments(self, start: float = 0, end: float = FOR_EVER) -> list[Cells]:
         """The rows of all experiments for ``start <= timestamp < end``."""
         span = self._span(start, end)
         full = self.kept.rows("experiment_details")
-        return [cells for row in full for cells in experiments.measured(self.people, row, span)]
+        return [cells for row in full for cells in experiment_metrics.measured(self.people, row, span)]
 
     def _span(self, start: float = 0, end: float = FOR_EVER) -> Span:
         return Span(start, end, self.clock.seconds, self.options.late_metrics_in_days * DAY)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from integration_tests.sandbox.data.people import Row, wire_time
+from integration_tests.sandbox.data.rows import Row, wire_time
 
 BATCH = 500
-MESSAGE_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two of 2**128 numbers share a message id
 """Lines that are made and sent at a time."""
+MESSAGE_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd, so that no two of 2**128 numbers share a message id
 
 
 def encode(row: Row) -> bytes:

@@ -1,32 +1,27 @@
-"""What happened to the messages of a project, as the event exports send it; here in full for emails."""
+"""What happened to the messages of a project, as the event exports send it."""
 
 import hashlib
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from random import Random
 from typing import Any
 
-from integration_tests.sandbox.data.events import in_app as events_in_app
-from integration_tests.sandbox.data.events import phone as events_phone
-from integration_tests.sandbox.data.events import push as events_push
-from integration_tests.sandbox.data.events import tracked as events_tracked
+from integration_tests.sandbox.data.events import email, in_app, phone, push, tracked
+from integration_tests.sandbox.data.events.common import Build
 from integration_tests.sandbox.data.events.shapes import (
-    BARE,
     DOTTED,
     FULL,
     NESTED,
     NO_EMAIL,
     NULL_EMAIL,
     NULLS,
-    PLAIN,
     SHAPES,
     in_objects,
 )
-from integration_tests.sandbox.data.people import People, Person, Row, email_of, wire_time
+from integration_tests.sandbox.data.people import People, email_of
+from integration_tests.sandbox.data.rows import DAY, Row, wire_time
 
-DAY = 86400
 GOLDEN = 0.6180339887498949
 """Multiples of it, without their whole part, spread evenly."""
 
@@ -87,7 +82,7 @@ class Events:
             created = sent if sends else min(end - 1, sent + int(rng.expovariate(1 / 20_000)))
             created = self._on_an_edge(number, numbers, start, end) or created
             row = self._common(data_type, number, message, rng)
-            row.update(build(self, number, self._people[message % self._users], rng))
+            row.update(build(self._people, number, self._people[message % self._users], rng))
             row = _shaped(data_type, row, number)
             created = _free(seen, row, created, start, end)
             row["createdAt"] = wire_time(created)
@@ -134,130 +129,6 @@ class Events:
         if named or number == FULL:
             row["eventName"] = data_type
         return row
-
-    def word(self, rng: Random) -> str:
-        """Any word."""
-        return self._people.word(rng)
-
-    def _send(self, number: int, person: Person, rng: Random) -> Row:
-        row = {
-            "messageBusId": f"0100018d-{rng.getrandbits(32):08x}-000000",
-            "channelId": 39582,
-            "messageTypeId": 47258,
-            "contentId": 12029221 + number % 3,
-            "catalogLookupCount": 0,
-            "catalogCollectionCount": number % 2,
-            "productRecommendationCount": 0,
-            "espName": "Sandbox ESP",
-        }
-        return row | self.transactional_data(number, person, rng)
-
-    def transactional_data(self, number: int, person: Person, rng: Random) -> Row:
-        """A JSON text as a rule; at times null, absent, an array, or no JSON at all."""
-        text: str | None = json.dumps(
-            {
-                "sku": f"A{rng.randrange(100)}",
-                "greeting": f"Grüße an {person.first_name} \U0001f389",
-                "items": [{"name": self._people.word(rng), "price": round(rng.uniform(1, 99), 2)}],
-            },
-            ensure_ascii=bool(number % 2),
-        )
-        shape = number % SHAPES
-        if shape in {BARE, PLAIN, 11, 12}:
-            return {}
-        odd: dict[int, str | None] = {1: None, 3: "{}", 9: '["a", 1]', 10: "no JSON {"}
-        return {"transactionalData": odd.get(shape, text)}
-
-    def _open(self, number: int, person: Person, rng: Random) -> Row:
-        row: Row = {
-            "ip": person.ip if number % 2 else f"198.51.100.{rng.randrange(256)}",
-            "city": person.city,
-            "region": person.region,
-            "country": person.country,
-            "userAgent": person.user_agent,
-            "userAgentDevice": person.device,
-        }
-        if number % 3 == 0:
-            row.update({"proxySource": rng.choice(["Gmail", "Apple"]), "isBot": rng.random() < 0.2})
-        if number % 5 == 0:
-            row.update({"contentId": 12029221, "device": person.device})
-        if number % SHAPES == NULLS:
-            row.update({"city": None, "region": None})
-        if number % SHAPES == PLAIN:
-            row = {"ip": row["ip"], "userAgent": row["userAgent"]}
-        return row
-
-    def _click(self, number: int, person: Person, rng: Random) -> Row:
-        link = rng.randrange(5)
-        url = f"https://example.com/{self._people.word(rng)}?utm_source=mail&n={link}"
-        return self._open(number, person, rng) | {
-            "url": url,
-            "hrefIndex": link,
-            "contentId": 12029221,
-            "isBot": link == 4,
-        }
-
-    def _hosted_unsubscribe_click(self, number: int, person: Person, rng: Random) -> Row:
-        told = self._open(number, person, rng)
-        row = {name: value for name, value in told.items() if name not in {"proxySource", "isBot", "contentId"}}
-        return row | {"url": f"https://example.com/unsubscribe/{self._people.word(rng)}"}
-
-    def _bounce(self, number: int, _: Person, rng: Random) -> Row:
-        return {
-            "recipientState": "SoftBounce" if number % 3 else "HardBounce",
-            "status": rng.choice(["5.1.1", "4.2.2"]),
-        }
-
-    def _complaint(self, number: int, _: Person, __: Random) -> Row:
-        return {"recipientState": "Complaint" if number % 4 else "SpamComplaint"}
-
-    def _send_skip(self, number: int, person: Person, rng: Random) -> Row:
-        reason = rng.choice(["UserUnsubscribed", "FrequencyCapped", "Duplicate", "CampaignNotActive"])
-        row: Row = {"reason": reason, "contentId": 12029221, "channelId": 39582, "messageTypeId": 47258}
-        return row | self.transactional_data(number, person, rng)
-
-    def _subscribe(self, number: int, person: Person, rng: Random) -> Row:
-        row: Row = {
-            "emailListIds": [949810 + rng.randrange(4)],
-            "channelIds": [39582] if number % 2 == 0 else [],
-            "messageTypeIds": [47258, 47259] if number % 3 == 0 else [],
-            "signupSource": rng.choice(["ListAPI", "Import", "API"]),
-            "profileUpdatedAt": "",
-        }
-        if number % 4 == 0:
-            row.update({"emailListId": 949810, "workflowId": 88000 + number % 7})
-        if number % 2 == 0:
-            row.update({"firstName": person.first_name, "lastName": person.last_name, "isFoobar": number % 4 == 0})
-            row.update({"someDate": "2015-11-13", "Favorite Color": "red"})
-        return row
-
-    def _unsubscribe(self, number: int, _: Person, rng: Random) -> Row:
-        lists: Row = {"channelIds": [], "emailListIds": [949810], "messageTypeIds": []}
-        message: Row = {"channelId": 39582, "emailListId": 949810, "workflowId": 88000}
-        bounce: Row = {
-            "recipientState": "HardBounce",
-            "status": "5.1.1",
-            "bounceMessage": "550 5.1.1 no such user: Käthe",
-        }
-        if number == FULL:
-            return (
-                {
-                    "unsubSource": "HardBounce",
-                    "channelIds": [39582],
-                    "emailListIds": [949810],
-                    "messageTypeIds": [47258],
-                }
-                | message
-                | bounce
-            )
-        if number % 4 == 1:
-            return {"unsubSource": "Import"} | lists
-        if number % 4 == 2:
-            return {"unsubSource": "HardBounce"} | lists | bounce
-        return {
-            "unsubSource": rng.choice(["EmailLink", "Preferences", "Complaint"]),
-            "channelIds": [39582 + number % 2],
-        }
 
 
 def _channel(data_type: str) -> str:
@@ -316,21 +187,11 @@ def _index_times(number: int, created: int) -> Row:
     return {}
 
 
-Build = Callable[[Events, int, Person, Random], Row]
-
 DATA_TYPES: dict[str, Build] = {
-    "emailBounce": Events._bounce,
-    "emailClick": Events._click,
-    "emailComplaint": Events._complaint,
-    "emailOpen": Events._open,
-    "emailSend": Events._send,
-    "emailSendSkip": Events._send_skip,
-    "emailSubscribe": Events._subscribe,
-    "emailUnSubscribe": Events._unsubscribe,
-    "hostedUnsubscribeClick": Events._hosted_unsubscribe_click,
-    **events_push.DATA_TYPES,
-    **events_in_app.DATA_TYPES,
-    **events_phone.DATA_TYPES,
-    **events_tracked.DATA_TYPES,
+    **email.DATA_TYPES,
+    **push.DATA_TYPES,
+    **in_app.DATA_TYPES,
+    **phone.DATA_TYPES,
+    **tracked.DATA_TYPES,
 }
-"""Every event data type, with what makes its own fields; a new one needs a method and a line here."""
+"""Every event data type, with what makes its own fields; a new one needs a function and a line in one of these."""

@@ -1,16 +1,11 @@
 """In-app messages, the inbox of an app and embedded messages, as the event exports send them."""
 
-from __future__ import annotations
-
 from random import Random
-from typing import TYPE_CHECKING
 
-from integration_tests.sandbox.data.events.push import counted, nothing, skipped
+from integration_tests.sandbox.data.events.common import Build, counted, nothing, skipped
 from integration_tests.sandbox.data.events.shapes import FULL
-from integration_tests.sandbox.data.people import Person, Row
-
-if TYPE_CHECKING:
-    from integration_tests.sandbox.data.events.events import Build, Events
+from integration_tests.sandbox.data.people import People, Person
+from integration_tests.sandbox.data.rows import Row
 
 
 def _device(number: int, rng: Random) -> Row:
@@ -30,44 +25,44 @@ def _context(number: int) -> Row:
     }
 
 
-def _shown(_: Events, number: int, __: Person, rng: Random) -> Row:
+def _shown(_: People, number: int, __: Person, rng: Random) -> Row:
     expiry: Row = {"expiresAt": ""} if number % 3 == 0 else {}
     return _device(number, rng) | _context(number) | expiry
 
 
-def _send(_: Events, number: int, __: Person, ___: Random) -> Row:
+def _send(_: People, number: int, __: Person, ___: Random) -> Row:
     return counted(number) | _context(number) | {"expiresAt": "", "priorityLevel": [100.5, 300, 400][number % 3]}
 
 
-def _click(events: Events, number: int, person: Person, rng: Random) -> Row:
-    url = f"https://example.com/{events.word(rng)}" if number % 2 == 0 else "action://dismiss"
-    return _shown(events, number, person, rng) | {"clickedUrl": url, "sentAt": ""}
+def _click(people: People, number: int, person: Person, rng: Random) -> Row:
+    url = f"https://example.com/{people.word(rng)}" if number % 2 == 0 else "action://dismiss"
+    return _shown(people, number, person, rng) | {"clickedUrl": url, "sentAt": ""}
 
 
-def _close(events: Events, number: int, person: Person, rng: Random) -> Row:
-    row = _shown(events, number, person, rng) | {"closeAction": "link" if number % 2 == 0 else "back"}
+def _close(people: People, number: int, person: Person, rng: Random) -> Row:
+    row = _shown(people, number, person, rng) | {"closeAction": "link" if number % 2 == 0 else "back"}
     if number % 2 == 0:
-        row["clickedUrl"] = f"https://example.com/{events.word(rng)}"
+        row["clickedUrl"] = f"https://example.com/{people.word(rng)}"
     if number % 3 == 0:
         row["inboxSessionId"] = f"{rng.getrandbits(128):032x}"
     return row
 
 
-def _delete(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _delete(people: People, number: int, person: Person, rng: Random) -> Row:
     action = "inbox-swipe" if number % 2 == 0 else "delete-button"
-    return _shown(events, number, person, rng) | {"deleteAction": action}
+    return _shown(people, number, person, rng) | {"deleteAction": action}
 
 
-def _received(_: Events, number: int, __: Person, rng: Random) -> Row:
+def _received(_: People, number: int, __: Person, rng: Random) -> Row:
     return _device(number, rng)
 
 
-def _embedded_click(events: Events, number: int, _: Person, rng: Random) -> Row:
-    row = _device(number, rng) | {"targetUrl": f"https://example.com/{events.word(rng)}"}
+def _embedded_click(people: People, number: int, _: Person, rng: Random) -> Row:
+    row = _device(number, rng) | {"targetUrl": f"https://example.com/{people.word(rng)}"}
     return row | ({"buttonIdentifier": f"button-{rng.randrange(3)}"} if number % 2 == 0 else {})
 
 
-def _session(_: Events, number: int, __: Person, rng: Random) -> Row:
+def _session(_: People, number: int, __: Person, rng: Random) -> Row:
     impressions: list[Row] = [
         {
             "messageId": f"{rng.getrandbits(128):032x}",
@@ -85,7 +80,7 @@ def _session(_: Events, number: int, __: Person, rng: Random) -> Row:
     }
 
 
-def _inbox_session(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _inbox_session(people: People, number: int, person: Person, rng: Random) -> Row:
     shown = 1 if number == FULL else number % 3
     impressions = [{"messageId": f"{rng.getrandbits(128):032x}"} | _on_view(rng) for _ in range(shown)]
     return _device(number, rng) | {
@@ -100,7 +95,7 @@ def _inbox_session(events: Events, number: int, person: Person, rng: Random) -> 
     }
 
 
-def _inbox_impression(_: Events, __: int, ___: Person, rng: Random) -> Row:
+def _inbox_impression(_: People, __: int, ___: Person, rng: Random) -> Row:
     return {"inboxSessionId": f"{rng.getrandbits(128):032x}"} | _on_view(rng)
 
 

@@ -1,15 +1,10 @@
 """SMS, RCS and WhatsApp messages, as the event exports send them."""
 
-from __future__ import annotations
-
 from random import Random
-from typing import TYPE_CHECKING
 
-from integration_tests.sandbox.data.events.push import counted, delivered, nothing, skipped
-from integration_tests.sandbox.data.people import Person, Row
-
-if TYPE_CHECKING:
-    from integration_tests.sandbox.data.events.events import Build, Events
+from integration_tests.sandbox.data.events.common import Build, counted, delivered, nothing, skipped, transactional_data
+from integration_tests.sandbox.data.people import People, Person
+from integration_tests.sandbox.data.rows import Row
 
 TEXT_ACCOUNT, NUMBER_ACCOUNT = "AC0123456789abcdef", 4711
 
@@ -22,7 +17,7 @@ def _provider(account: str | int) -> Row:
     return {"espAccountId": account, "espName": "Sandbox Mobile"}
 
 
-def _sms_send(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _sms_send(people: People, number: int, person: Person, rng: Random) -> Row:
     row = counted(number) | _provider(TEXT_ACCOUNT)
     row |= {
         "toPhoneNumber": _phone(rng),
@@ -34,12 +29,12 @@ def _sms_send(events: Events, number: int, person: Person, rng: Random) -> Row:
         "renderedSmsMessage": f"Grüße an {person.first_name} \U0001f389\nReply STOP to end",
         "messageBusId": f"SM{rng.getrandbits(64):016x}",
     }
-    return row | events.transactional_data(number, person, rng)
+    return row | transactional_data(people, number, person, rng)
 
 
-def _sms_received(events: Events, number: int, _: Person, rng: Random) -> Row:
+def _sms_received(people: People, number: int, _: Person, rng: Random) -> Row:
     return _provider(TEXT_ACCOUNT) | {
-        "smsMessage": ["STOP", "yes", events.word(rng), "\U0001f44d"][number % 4],
+        "smsMessage": ["STOP", "yes", people.word(rng), "\U0001f44d"][number % 4],
         "fromPhoneNumber": _phone(rng),
         "toPhoneNumber": "+15550000258",
         "senderPhoneNumberType": ["TollFree", "ShortCode"][number % 2],
@@ -51,47 +46,47 @@ def _sms_received(events: Events, number: int, _: Person, rng: Random) -> Row:
     }
 
 
-def _sms_click(events: Events, number: int, person: Person, rng: Random) -> Row:
-    click: Row = {"clickedUrl": f"https://example.com/{events.word(rng)}", "isBot": number % 5 == 0}
-    return click | delivered(events, number, person, rng)
+def _sms_click(people: People, number: int, person: Person, rng: Random) -> Row:
+    click: Row = {"clickedUrl": f"https://example.com/{people.word(rng)}", "isBot": number % 5 == 0}
+    return click | delivered(people, number, person, rng)
 
 
-def _sms_skip(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _sms_skip(people: People, number: int, person: Person, rng: Random) -> Row:
     reason = rng.choice(["DuplicateMarketingMessage", "NoPhoneNumber", "UserUnsubscribed"])
-    return delivered(events, number, person, rng) | {"reason": reason}
+    return delivered(people, number, person, rng) | {"reason": reason}
 
 
-def _whats_app_send(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _whats_app_send(people: People, number: int, person: Person, rng: Random) -> Row:
     row = _provider(NUMBER_ACCOUNT) | {
         "toWhatsAppPhoneNumber": _phone(rng),
         "fromWhatsAppSenderId": 77,
         "renderedWhatsAppMessage": f"Olá {person.first_name}",
         "billingParty": "Customer",
     }
-    return row | counted(number) | delivered(events, number, person, rng)
+    return row | counted(number) | delivered(people, number, person, rng)
 
 
-def _whats_app_skip(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _whats_app_skip(people: People, number: int, person: Person, rng: Random) -> Row:
     reason = rng.choice(["UserUnsubscribed", "NoPhoneNumber"])
-    return {"reason": reason, "espName": "Sandbox Mobile"} | delivered(events, number, person, rng)
+    return {"reason": reason, "espName": "Sandbox Mobile"} | delivered(people, number, person, rng)
 
 
-def _whats_app_bounce(events: Events, number: int, person: Person, rng: Random) -> Row:
+def _whats_app_bounce(people: People, number: int, person: Person, rng: Random) -> Row:
     row: Row = {"toWhatsAppPhoneNumber": _phone(rng), "messageStatus": "failed"}
     row |= {"errorCode": 131026} if number % 2 == 0 else {}
-    return row | delivered(events, number, person, rng)
+    return row | delivered(people, number, person, rng)
 
 
-def _whats_app_click(events: Events, _: int, person: Person, rng: Random) -> Row:
+def _whats_app_click(people: People, _: int, person: Person, rng: Random) -> Row:
     return {
-        "clickedUrl": f"https://example.com/{events.word(rng)}",
+        "clickedUrl": f"https://example.com/{people.word(rng)}",
         "userAgent": person.user_agent,
         "userAgentDevice": person.device,
     }
 
 
-def _whats_app_received(events: Events, number: int, _: Person, rng: Random) -> Row:
-    text = f"{events.word(rng)}  {events.word(rng)}"
+def _whats_app_received(people: People, number: int, _: Person, rng: Random) -> Row:
+    text = f"{people.word(rng)}  {people.word(rng)}"
     row = _provider(str(NUMBER_ACCOUNT)) | _conversation(rng)
     if number % 2 == 0:
         row |= {"replyToMessageId": f"{rng.getrandbits(128):032x}", "attributionType": "Reply"}
@@ -103,7 +98,7 @@ def _whats_app_received(events: Events, number: int, _: Person, rng: Random) -> 
     }
 
 
-def _whats_app_seen(_: Events, __: int, ___: Person, rng: Random) -> Row:
+def _whats_app_seen(_: People, __: int, ___: Person, rng: Random) -> Row:
     seen: Row = {"seenMessageId": f"{rng.getrandbits(128):032x}", "seenAt": "", "sentAt": ""}
     return _provider(NUMBER_ACCOUNT) | _conversation(rng) | seen
 

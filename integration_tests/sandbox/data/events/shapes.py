@@ -1,6 +1,6 @@
 """The shapes of event rows: which fields a row does without, and how its nested ones are sent."""
 
-from integration_tests.sandbox.data.people import Row
+from integration_tests.sandbox.data.rows import Row
 
 FULL = 0
 """The number of the row of each table in which every field is filled."""

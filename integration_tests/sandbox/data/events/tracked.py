@@ -1,16 +1,12 @@
 """What a project's own systems tell Iterable: purchases and custom events; and what becomes of journeys and visits."""
 
-from __future__ import annotations
-
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from integration_tests.sandbox.data.events.push import nothing
+from integration_tests.sandbox.data.events.common import Build, nothing
 from integration_tests.sandbox.data.events.shapes import BARE, FULL, NULLS, SHAPES
-from integration_tests.sandbox.data.people import Person, Row
-
-if TYPE_CHECKING:
-    from integration_tests.sandbox.data.events.events import Build, Events
+from integration_tests.sandbox.data.people import People, Person
+from integration_tests.sandbox.data.rows import Row
 
 WITH_NUMBER, WITH_EMPTY = 9, 10
 BY_FIELD = 1
@@ -26,14 +22,14 @@ def own_id(kind: str, number: int) -> Row:
     return {"_id": f"{kind}-{number}"} if shape % 3 == 0 else {}
 
 
-def _purchase(events: Events, number: int, _: Person, rng: Random) -> Row:
+def _purchase(people: People, number: int, _: Person, rng: Random) -> Row:
     items: list[Row] = [
         {
             "id": f"p-{rng.randrange(99)}",
             "sku": f"SKU-{rng.randrange(99)}",
-            "name": events.word(rng),
-            "description": f"{events.word(rng)} {events.word(rng)}",
-            "categories": [events.word(rng)],
+            "name": people.word(rng),
+            "description": f"{people.word(rng)} {people.word(rng)}",
+            "categories": [people.word(rng)],
             "price": round(rng.uniform(1, 90), 2),
             "quantity": rng.randrange(1, 4),
             "imageUrl": "https://example.com/image.png",
@@ -48,7 +44,7 @@ def _purchase(events: Events, number: int, _: Person, rng: Random) -> Row:
     row: Row = {
         "eventName": "purchase",
         "total": f"{total}" if number % SHAPES == 13 else total,
-        "couponCode": events.word(rng),
+        "couponCode": people.word(rng),
     }
     if number % 8 == BY_FIELD:
         row |= {f"shoppingCartItems.{name}": [item[name] for item in items] for name in items[0]}
@@ -62,10 +58,10 @@ def _purchase(events: Events, number: int, _: Person, rng: Random) -> Row:
     return row | own_id("order", number)
 
 
-def _custom(events: Events, number: int, _: Person, rng: Random) -> Row:
+def _custom(people: People, number: int, _: Person, rng: Random) -> Row:
     """Events of four names, whose fields of the same name differ in type."""
     level: list[Row] = [
-        {"eventName": "checkoutStarted", "total": round(rng.uniform(1, 90), 2), "step": 1, "items": [events.word(rng)]},
+        {"eventName": "checkoutStarted", "total": round(rng.uniform(1, 90), 2), "step": 1, "items": [people.word(rng)]},
         {"eventName": "appOpened", "total": "none", "step": "first", "id": f"{rng.getrandbits(32):08x}"},
         {"eventName": "Survey Answered", "total": rng.random() < 0.5, "step": [1, 2], "Favorite Color": "red"},
         {"eventName": "wish.list changed", "total": {"amount": 3}, "step": None, "dataFields": {"a": rng.randrange(9)}},
