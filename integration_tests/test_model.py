@@ -16,7 +16,7 @@ from integration_tests.model import behaviours, breakage
 from integration_tests.model.machine import Model
 from integration_tests.model.signs import Tally
 from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.faults.faults import Kind
+from integration_tests.sandbox.faults.fault import Kind
 from integration_tests.sandbox.project.options import Options
 from integration_tests.support.all_tables import TABLES
 

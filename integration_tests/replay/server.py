@@ -11,8 +11,8 @@ from integration_tests.replay.recording import Recording, Row
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.sandbox.data.contents import MEDIA
 from integration_tests.sandbox.http.answers import Answer, bad_params
-from integration_tests.sandbox.http.parameters import moment, numbers
-from integration_tests.sandbox.project.project import FOR_EVER
+from integration_tests.sandbox.http.endpoints.parameters import moment, numbers
+from integration_tests.sandbox.project.timestamps import FOR_EVER
 
 NOTHING = Size(
     events=0,

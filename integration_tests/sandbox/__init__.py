@@ -3,9 +3,9 @@
 In a test, ``with Sandbox() as sandbox: ...``; on the command line, ``python -m integration_tests.sandbox``.
 """
 
-from integration_tests.sandbox.faults.faults import Fault
-from integration_tests.sandbox.http.jobs import Job
-from integration_tests.sandbox.http.wire import Request
+from integration_tests.sandbox.faults.fault import Fault
+from integration_tests.sandbox.http.job import Job
+from integration_tests.sandbox.http.request import Request
 from integration_tests.sandbox.project.options import Options, Size
 from integration_tests.sandbox.sandbox import Sandbox
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from integration_tests.sandbox.faults.faults import Fault
+from integration_tests.sandbox.faults.fault import Fault
 from integration_tests.sandbox.http.control import HELP
 from integration_tests.sandbox.project.options import DEFAULT_API_KEY, NEXT_PAGES, PROJECT_TYPES, Options, Size
 from integration_tests.sandbox.sandbox import Sandbox

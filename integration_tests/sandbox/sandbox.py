@@ -1,7 +1,6 @@
 """A sandbox in this process: the server in a thread of its own, and all that a test does with it."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from datetime import datetime, timedelta
@@ -14,18 +13,16 @@ from aiohttp import web
 from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.faults.faults import Faults
 from integration_tests.sandbox.http.control import Control
-from integration_tests.sandbox.http.jobs import Job
+from integration_tests.sandbox.http.job import Job
 from integration_tests.sandbox.http.limits import MINUTE, worst
+from integration_tests.sandbox.http.listener import Listener
+from integration_tests.sandbox.http.request import Request
 from integration_tests.sandbox.http.server import Server
-from integration_tests.sandbox.http.wire import Request
 from integration_tests.sandbox.project.changes import Changes
 from integration_tests.sandbox.project.clock import Clock
-from integration_tests.sandbox.project.options import DEFAULT_SPAN_IN_DAYS, Options, Size, moment
-from integration_tests.sandbox.project.project import FOR_EVER, Project, default_start
-
-Moment = str | datetime | float
-LONGEST_LINE = 1 << 20
-"""Longer request lines than this are refused by the server library, not by the sandbox."""
+from integration_tests.sandbox.project.options import DEFAULT_SPAN_IN_DAYS, Options, Size
+from integration_tests.sandbox.project.project import Project
+from integration_tests.sandbox.project.timestamps import FOR_EVER, Timestamp, default_start, timestamp
 
 
 class Sandbox(Changes):
@@ -39,8 +36,8 @@ class Sandbox(Changes):
         self,
         *,
         size: Size | None = None,
-        start: Moment | None = None,
-        now: Moment | None = None,
+        start: Timestamp | None = None,
+        now: Timestamp | None = None,
         port: int = 0,
         **options: Any,
     ) -> None:
@@ -49,8 +46,8 @@ class Sandbox(Changes):
         ``options`` are the fields of `Options`; port 0 is any that is free.
         """
         self.options = Options(**options)
-        self.clock = Clock(None if now is None else moment(now))
-        begin = default_start(self.clock.now, DEFAULT_SPAN_IN_DAYS) if start is None else moment(start)
+        self.clock = Clock(None if now is None else timestamp(now))
+        begin = default_start(self.clock.now, DEFAULT_SPAN_IN_DAYS) if start is None else timestamp(start)
         self.start_date = begin
         super().__init__(Project(self.options, size or Size(), begin, self.clock))
         self.faults = Faults()
@@ -105,7 +102,7 @@ class Sandbox(Changes):
         Control(self._server).add_to(api)
         api.router.add_route("*", "/{path:.*}", self._server.handle)
         storage.router.add_route("*", "/{path:.*}", self._server.storage.handle)
-        async with _Served(api, self._port) as self._api, _Served(storage, 0) as objects:
+        async with Listener(api, self._port) as self._api, Listener(storage, 0) as objects:
             self.url, self._server.storage.url = self._api.url, objects.url
             ready.set()
             await self._stopping.wait()
@@ -167,14 +164,14 @@ class Sandbox(Changes):
         return worst([request.started for request in self.requests if fnmatchcase(request.endpoint, endpoint)], span)
 
     def rows(
-        self, table: str, start: Moment = 0, end: Moment | None = None, exportable_by: Moment | None = None
+        self, table: str, start: Timestamp = 0, end: Timestamp | None = None, exportable_by: Timestamp | None = None
     ) -> Iterator[Row]:
         """The rows of a table as they are sent, one at a time: see `Project.truth`."""
-        bounds = [FOR_EVER if value is None else moment(value).timestamp() for value in (end, exportable_by)]
-        return self.project.truth(table, moment(start).timestamp(), *bounds)
+        bounds = [FOR_EVER if value is None else timestamp(value).timestamp() for value in (end, exportable_by)]
+        return self.project.truth(table, timestamp(start).timestamp(), *bounds)
 
     def truth(
-        self, table: str, start: Moment = 0, end: Moment | None = None, exportable_by: Moment | None = None
+        self, table: str, start: Timestamp = 0, end: Timestamp | None = None, exportable_by: Timestamp | None = None
     ) -> list[Row]:
         """The rows of a table as they are sent: a data type name, "campaigns", "list_users" and so on."""
         return list(self.rows(table, start, end, exportable_by))
@@ -186,9 +183,9 @@ class Sandbox(Changes):
         """The timestamp by the sandbox's clock."""
         return self.clock.now
 
-    def set_clock(self, now: Moment) -> None:
+    def set_clock(self, now: Timestamp) -> None:
         """Put the clock to ``now``."""
-        self.clock.set(moment(now))
+        self.clock.set(timestamp(now))
 
     def advance(self, **by: float) -> datetime:
         """Put the clock forward by ``days``, ``hours``, ``minutes``, ``seconds``; gives the new timestamp."""
@@ -209,8 +206,8 @@ class Sandbox(Changes):
         table: str,
         row: Row | str | bytes,
         *,
-        at: Moment | None = None,
-        exportable_at: Moment | None = None,
+        at: Timestamp | None = None,
+        exportable_at: Timestamp | None = None,
     ) -> None:
         """Add a row, or a line as it is; it happened ``at``, or else at its own time.
 
@@ -221,60 +218,9 @@ class Sandbox(Changes):
                 message = "A line as it is needs to be told when it happened: at."
                 raise TypeError(message)
             at = row["profileUpdatedAt" if table == "user" else "createdAt"].replace(" +", "+")
-        since = None if exportable_at is None else moment(exportable_at).timestamp()
-        self.project.add_event(table, row, int(moment(at).timestamp()), since)
+        since = None if exportable_at is None else timestamp(exportable_at).timestamp()
+        self.project.add_event(table, row, int(timestamp(at).timestamp()), since)
 
     def change_user(self, number: int) -> Row:
         """Change the profile of that number now; gives what is sent from now on."""
         return self.project.change_user(number)
-
-
-class _Served:
-    """An application on the loopback interface."""
-
-    def __init__(self, application: web.Application, port: int) -> None:
-        """Serve it at ``port``; 0 is any that is free."""
-        self._port = port
-        self._site: web.SockSite | None = None
-        self._socket: socket.socket | None = None
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=0.05,
-            max_line_size=LONGEST_LINE,
-        )
-
-    async def __aenter__(self) -> Self:
-        """Begin to serve."""
-        await self._runner.setup()
-        await self.listen()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End serving."""
-        await self._runner.cleanup()
-
-    @property
-    def url(self) -> str:
-        """Where it is served."""
-        return f"http://127.0.0.1:{self._port}"
-
-    async def listen(self) -> None:
-        """Accept connections, unless it does."""
-        if self._site is None:
-            self._socket = socket.create_server(("127.0.0.1", self._port))
-            self._site = web.SockSite(self._runner, self._socket)
-            await self._site.start()
-
-    async def close(self) -> None:
-        """Accept no connection, and lose those that there are."""
-        if self._site is not None and self._runner.server is not None:
-            site, self._site = self._site, None
-            if self._socket is not None:
-                asyncio.get_running_loop().remove_reader(self._socket)
-            await asyncio.sleep(0.01)  # asyncio loses connections that it is about to accept when it ends listening
-            await site.stop()
-            for connection in self._runner.server.connections:
-                connection.force_close()

@@ -1,8 +1,10 @@
 """What endpoints answer: a JSON value, lines, or an error as Iterable words it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
+
+from aiohttp import web
 
 from integration_tests.sandbox.data.ids import PROJECT_ID
 from integration_tests.sandbox.data.rows import Row
@@ -60,6 +62,10 @@ class Answer:
     def _with(self, fields: Row) -> Self:
         inner = self._inner | fields
         return replace(self, value=inner if self._inner is self.value else self.value | {"params": inner})
+
+
+Handler = Callable[[web.Request, list[str]], Answer]
+"""What answers a call, given the values that stand in its path."""
 
 
 def bad_params(message: str, params: Row | None = None) -> ApiError:

@@ -8,13 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from integration_tests.sandbox.faults.faults import Fault
+from integration_tests.sandbox.faults.fault import Fault
 from integration_tests.sandbox.http.limits import MINUTE, worst
 from integration_tests.sandbox.http.server import Server
 from integration_tests.sandbox.project.changes import Changes
-from integration_tests.sandbox.project.options import moment
-from integration_tests.sandbox.project.project import FOR_EVER
 from integration_tests.sandbox.project.tables import encode
+from integration_tests.sandbox.project.timestamps import FOR_EVER, timestamp
 
 HELP = """\
   GET    /sandbox/                     the clock, the tables, and how many rows each has
@@ -75,7 +74,7 @@ class Control:
     async def _truth(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["table"]
         bounds = {"start": 0.0, "end": FOR_EVER, "exportable_by": FOR_EVER}
-        bounds |= {key: moment(request.query[key]).timestamp() for key in bounds if key in request.query}
+        bounds |= {key: timestamp(request.query[key]).timestamp() for key in bounds if key in request.query}
         if name not in self._project.names():
             raise KeyError(name)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -118,7 +117,7 @@ class Control:
     async def _clock(self, request: web.Request) -> web.Response:
         body = await _object(request)
         if "now" in body:
-            self._project.clock.set(moment(body["now"]))
+            self._project.clock.set(timestamp(body["now"]))
         self._project.clock.advance(timedelta(seconds=float(body.get("advance_seconds", 0))))
         return web.json_response({"now": self._project.clock.now.isoformat()})
 
@@ -131,8 +130,8 @@ class Control:
 
     async def _add_event(self, request: web.Request) -> web.Response:
         body = await _object(request)
-        at = int(moment(body["at"]).timestamp())
-        exportable_at = moment(body["exportable_at"]).timestamp() if "exportable_at" in body else None
+        at = int(timestamp(body["at"]).timestamp())
+        exportable_at = timestamp(body["exportable_at"]).timestamp() if "exportable_at" in body else None
         self._project.add_event(body["table"], body["row"], at, exportable_at)
         return web.json_response({})
 

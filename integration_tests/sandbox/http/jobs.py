@@ -8,24 +8,22 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from zlib import crc32
 
 from integration_tests.sandbox.data.rows import Row
-from integration_tests.sandbox.faults.faults import Fault
-from integration_tests.sandbox.http import bodies
+from integration_tests.sandbox.faults.fault import Fault
+from integration_tests.sandbox.http import job_files
 from integration_tests.sandbox.http.answers import Answer, ApiError, bad_params
-from integration_tests.sandbox.http.endpoints import bound, data_type_named, sent_span
+from integration_tests.sandbox.http.endpoints.exports import data_type_named, sent_span
+from integration_tests.sandbox.http.endpoints.parameters import bound
+from integration_tests.sandbox.http.job import STATES, Job, State
+from integration_tests.sandbox.http.request import Request
 from integration_tests.sandbox.http.storage import Storage
-from integration_tests.sandbox.http.wire import Request
 from integration_tests.sandbox.project.clock import monotonic
 from integration_tests.sandbox.project.project import Project
 
-State = Literal["enqueued", "running", "completed", "failed", "cancelling", "cancelled"]
-STATES = ("enqueued", "running", "completed", "failed", "cancelling", "cancelled")
-ENDED = ("completed", "failed", "cancelled")
 MOST_IN_PROGRESS = 4
 """Jobs of the organization, whoever started them; further ones wait enqueued."""
 
@@ -39,48 +37,6 @@ FIRST_JOB = 7_340_001
 ANOTHER_TOOL = "another tool"
 CSV = "text/csv"
 FORMATS = ("application/x-json-stream", CSV)
-BLANK_LINE_EVERY = 7
-
-
-@dataclass(eq=False)
-class Job:
-    """One export job."""
-
-    id: int
-    data_type: str
-    window: tuple[str, str]
-    """The two bounds as they were requested."""
-    started_by: str
-    """The ``User-Agent`` of who started it, or `ANOTHER_TOOL`."""
-    scheduled: datetime
-    """The sandbox's clock when it was started."""
-    beside: int = 0
-    """How many jobs of the same starter had not ended when it was started."""
-    state: State = "enqueued"
-    cancelled: bool = False
-    """Whether somebody requested its cancellation."""
-    truncated: bool = False
-    """Whether rows are missing because the job was larger than may be."""
-    rows: int = 0
-    files: list[str] = field(default_factory=list)
-    """The names of all its files, in their order."""
-    shown: int = 0
-    """How many of them are there for those who look."""
-    bytes: int = 0
-    started: float = 0.0
-    """Seconds of the machine's monotonic clock."""
-    ended: datetime | None = None
-    looks: int = 0
-    late: int = 0
-    """How many looks found it completed without its files."""
-    faults: list[str] = field(default_factory=list)
-    delimiter: str | None = None
-    """What separates the cells of files of CSV; None for files of JSON lines."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will become of it."""
-        return self.state in ENDED
 
 
 class Jobs:
@@ -138,9 +94,9 @@ class Jobs:
             first = next(lines, [])  # the generator holds what is exportable now
         batches = _other_way_round(first, lines)
         if table.bulk:
-            await asyncio.to_thread(self._write, job, batches)
+            await asyncio.to_thread(job_files.write, job, batches, self._options, self._storage)
         else:
-            self._write(job, batches)
+            job_files.write(job, batches, self._options, self._storage)
         return job.id
 
     def _files(self, record: Request) -> Row:
@@ -245,42 +201,6 @@ class Jobs:
     def _end(self, job: Job, state: State) -> None:
         job.state, job.ended = state, self._project.clock.now
 
-    # Files
-
-    def _write(self, job: Job, batches: Iterable[list[bytes]]) -> None:
-        """Put the rows of a job into files."""
-        first = int(job.scheduled.timestamp() * 1000)
-        for number, lines in enumerate(self._parts(job, batches)):
-            name = f"file-{first + number * 37}.{'csv' if job.delimiter else 'json'}"
-            if job.delimiter:
-                lines = bodies.as_csv(lines, job.delimiter)  # noqa: PLW2901
-            elif self._options.blank_lines:
-                lines = _with_blank_lines(lines)  # noqa: PLW2901
-            body = b"\n".join(lines) + (b"\n" if number % 2 else b"")
-            self._storage.put(f"{job.id}/{name}", body, {"dataTypeName": job.data_type})
-            job.files.append(name)
-            job.bytes += len(body)
-
-    def _parts(self, job: Job, batches: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
-        """The lines of each file."""
-        lines: list[bytes] = []
-        size = total = 0
-        for line in (line for batch in batches for line in batch):
-            needed = len(line) + 1
-            if total + needed > self._options.job_bytes:
-                job.truncated = True
-                break
-            room = self._options.job_file_bytes - (len(lines) // BLANK_LINE_EVERY + 1) * 2
-            if lines and size + needed > room:
-                yield lines
-                lines, size = [], 0
-            lines.append(line)
-            size += needed
-            total += needed
-            job.rows += 1
-        if lines or (not job.rows and self._options.job_empty_file):
-            yield lines
-
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
@@ -296,16 +216,6 @@ def _other_way_round(first: list[bytes], rest: Iterable[list[bytes]]) -> Iterato
     yield first[::-1]
     for batch in rest:
         yield batch[::-1]
-
-
-def _with_blank_lines(lines: list[bytes]) -> list[bytes]:
-    """The same lines, with one of nothing or of spaces after every few."""
-    mixed = []
-    for number, line in enumerate(lines, start=1):
-        mixed.append(line)
-        if number % BLANK_LINE_EVERY == 0:
-            mixed.append(b"" if number % 2 else b" ")
-    return mixed
 
 
 def _shown(job: Job) -> Row:

@@ -8,27 +8,26 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from integration_tests.sandbox.faults.faults import Fault, Faults
-from integration_tests.sandbox.http import bodies
+from integration_tests.sandbox.faults.fault import Fault
+from integration_tests.sandbox.faults.faults import Faults
 from integration_tests.sandbox.http.answers import (
     NOT_FOUND,
     Answer,
     ApiError,
     key_error,
     rate_limit_error,
-    status_error,
 )
-from integration_tests.sandbox.http.endpoints import Endpoints
+from integration_tests.sandbox.http.endpoints.router import Endpoints
 from integration_tests.sandbox.http.jobs import Jobs
 from integration_tests.sandbox.http.limits import Limits
+from integration_tests.sandbox.http.replies import HTML, Reply, answer_reply, error_reply, fault_reply
+from integration_tests.sandbox.http.request import Request
 from integration_tests.sandbox.http.storage import Storage
-from integration_tests.sandbox.http.wire import Reply, Request, Wire, first_instead, reset
+from integration_tests.sandbox.http.wire import Wire, first_instead, reset
 from integration_tests.sandbox.project.clock import monotonic
 from integration_tests.sandbox.project.project import Project
 
 MAX_URI = 2048
-BLANK_LINE_EVERY = 7
-HTML = "text/html; charset=utf-8"
 DENIED_TO_READ_ONLY = ("export/", "lists/getUsers")
 """How the endpoints begin that such a key may not call."""
 
@@ -85,11 +84,11 @@ class Server:
             reset(request)
             return web.Response(status=500)
         if fault:
-            return await self._send(request, record, _instead(fault, record.endpoint))
+            return await self._send(request, record, fault_reply(fault, record.endpoint))
         try:
-            reply = _reply(await self._answer_of(request, record, striking), striking)
+            reply = answer_reply(await self._answer_of(request, record, striking), striking)
         except ApiError as error:
-            reply = _error(error)
+            reply = error_reply(error)
         return await self._send(request, record, reply)
 
     async def _answer_of(self, request: web.Request, record: Request, striking: list[Fault]) -> Answer:
@@ -121,12 +120,12 @@ class Server:
             return Reply(404, [NOT_FOUND.encode()], HTML)
         key = request.headers.get("Api-Key") or request.headers.get("Api_Key")
         if key != options.api_key or (options.read_only_key and record.endpoint.startswith(DENIED_TO_READ_ONLY)):
-            return _error(key_error(record.endpoint))
+            return error_reply(key_error(record.endpoint))
         wait = self.limits.wait(record.endpoint)
         if not wait:
             return None
         headers = {"Retry-After": str(math.ceil(wait))} if options.retry_after else {}
-        return _error(rate_limit_error(record.endpoint), headers)
+        return error_reply(rate_limit_error(record.endpoint), headers)
 
     # To the wire
 
@@ -162,51 +161,3 @@ def _below_api(request: web.Request) -> str:
 
 def _nothing(*_: object) -> Answer:
     raise ApiError(404, "Not found", "NotFound", None)
-
-
-def _error(error: ApiError, headers: dict[str, str] | None = None) -> Reply:
-    return Reply(error.status, [json.dumps(error.body).encode()], headers=headers or {})
-
-
-def _instead(fault: Fault, endpoint: str) -> Reply:
-    """What a fault answers instead of the endpoint."""
-    if fault.kind == "redirect":
-        return Reply(fault.status or 302, [], "text/plain", {"Location": fault.location})
-    status = fault.status or 500
-    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-    if fault.body_bytes:
-        return Reply(status, bodies.with_long_line([], fault.body_bytes), headers=headers, chunked=True)
-    if fault.body is not None:
-        kind = HTML if fault.body.startswith("<") else "text/plain; charset=utf-8"
-        return Reply(status, [fault.body.encode()], kind, headers)
-    error = status_error(status, endpoint)
-    return Reply(status, [error.encode()], HTML, headers) if isinstance(error, str) else _error(error, headers)
-
-
-def _reply(answer: Answer, striking: list[Fault]) -> Reply:
-    """An endpoint's answer with the faults that change its text."""
-    kinds = {fault.kind: fault for fault in striking}
-    interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang", "slow"}]
-    if answer.lines is None:
-        for fault in striking:
-            if fault.kind == "next_page":
-                answer = answer.with_next_page(fault.location)
-            elif fault.kind == "total":
-                answer = answer.with_total(fault.total)
-            elif fault.kind == "empty_page":
-                answer = answer.without_rows()
-        text = json.dumps(answer.value, ensure_ascii=False, separators=(",", ":"))
-        return Reply(200, [text.encode()], faults=interrupting, unframed="unframed" in kinds)
-    lines = answer.lines
-    if answer.blank_lines or "blank_lines" in kinds:
-        lines = bodies.with_blank_lines(lines, 1 if "blank_lines" in kinds else BLANK_LINE_EVERY)
-    if "malformed" in kinds:
-        fault = kinds["malformed"]
-        lines = bodies.with_line(lines, fault.line.encode("utf-8", "surrogateescape"), fault.after_rows)
-    pieces = bodies.joined(lines, newline_at_end=answer.newline_at_end)
-    if "long_line" in kinds:
-        pieces = bodies.with_long_line(pieces, kinds["long_line"].body_bytes)
-    key = None if striking else answer.cache_key
-    reply = Reply(200, pieces, "text/plain; charset=utf-8", chunked=True, faults=interrupting, cache_key=key)
-    reply.unframed = "unframed" in kinds
-    return reply

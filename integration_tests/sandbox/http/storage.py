@@ -16,9 +16,13 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from integration_tests.sandbox.faults.faults import Fault, Faults
+from integration_tests.sandbox.faults import broken_bodies
+from integration_tests.sandbox.faults.fault import Fault
+from integration_tests.sandbox.faults.faults import Faults
 from integration_tests.sandbox.http import bodies
-from integration_tests.sandbox.http.wire import Reply, Request, Wire, first_instead, reset
+from integration_tests.sandbox.http.replies import Reply
+from integration_tests.sandbox.http.request import Request
+from integration_tests.sandbox.http.wire import Wire, first_instead, reset
 from integration_tests.sandbox.project.clock import Clock, monotonic
 from integration_tests.sandbox.project.options import Options
 
@@ -158,7 +162,7 @@ class Storage:
             if fault.kind == "malformed":
                 lines = b"".join(pieces).split(b"\n")
                 line = fault.line.encode("utf-8", "surrogateescape")
-                pieces = bodies.joined(bodies.with_line([lines], line, fault.after_rows))
+                pieces = bodies.joined(broken_bodies.with_line([lines], line, fault.after_rows))
         interrupting = [fault for fault in striking if fault.kind in {"cut", "reset", "hang", "slow"}]
         unframed = any(fault.kind == "unframed" for fault in striking)
         return Reply(200, pieces, "binary/octet-stream", faults=interrupting, unframed=unframed)

@@ -1,73 +1,24 @@
-"""What goes over the wire: one call as it is logged, its answer, and how the answer is sent or breaks off."""
+"""The wire: how a reply is sent, or breaks off."""
 
 import asyncio
 import socket
 import struct
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
-from integration_tests.sandbox.faults.faults import Fault, Faults
+from integration_tests.sandbox.faults import broken_bodies
+from integration_tests.sandbox.faults.fault import Fault
+from integration_tests.sandbox.faults.faults import Faults, RealTime
 from integration_tests.sandbox.http import bodies
-from integration_tests.sandbox.project.clock import RealTime
+from integration_tests.sandbox.http.replies import Reply
+from integration_tests.sandbox.http.request import Request
 
 TRICKLES = 10
 """Pieces of a body that comes slowly."""
 CACHE_BYTES = 256 * 1024 * 1024
-
-
-@dataclass
-class Request:
-    """One call, as the sandbox's log keeps it."""
-
-    method: str
-    path: str
-    target: str
-    """Path and query as they were sent, still escaped."""
-    params: dict[str, str]
-    """Those of the query, and of a JSON body its fields, as text."""
-    query: str
-    headers: dict[str, str]
-    arrived_order: int
-    started: float
-    """Seconds of the machine's monotonic clock."""
-    clock: datetime
-    """The sandbox's clock when the call arrived."""
-    body: str = ""
-    status: int = 0
-    """0 as long as no headers were sent."""
-    bytes_sent: int = 0
-    """Bytes of the body on the wire."""
-    complete: bool = False
-    """Whether the whole answer was sent."""
-    faults: list[str] = field(default_factory=list)
-    """The kinds of the faults that struck."""
-    ended: float | None = None
-
-    @property
-    def endpoint(self) -> str:
-        """The path below ``/api/``; of other paths all of it, without the first slash."""
-        return self.path.removeprefix("/api/").lstrip("/")
-
-
-@dataclass
-class Reply:
-    """An answer as it goes to the wire."""
-
-    status: int
-    pieces: Iterable[bytes]
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-    chunked: bool = False
-    unframed: bool = False
-    """Whether nothing but the end of the connection tells where the body ends."""
-    faults: list[Fault] = field(default_factory=list)
-    """Those that interrupt the body."""
-    cache_key: tuple[Any, ...] | None = None
 
 
 class _Unframed(web.StreamResponse):
@@ -94,7 +45,7 @@ class Wire:
         cuts = [fault for fault in reply.faults if fault.kind == "cut"]
         pieces = reply.pieces
         for fault in cuts:
-            pieces = bodies.cut(pieces, fault) if fault.cut_at != "wire" else pieces
+            pieces = broken_bodies.cut(pieces, fault) if fault.cut_at != "wire" else pieces
         wire: Iterable[bytes] = bodies.zipped(pieces, ends=any(fault.clean for fault in cuts)) if zipped else pieces
         if reply.unframed:
             response.force_close()
@@ -106,10 +57,10 @@ class Wire:
             wire, response.content_length = bodies.measured(wire)
         await response.prepare(request)
         record.status = reply.status
-        counted = [fault for fault in reply.faults if bodies.wire_size(fault) is not None]
+        counted = [fault for fault in reply.faults if broken_bodies.wire_size(fault) is not None]
         try:
             await self._write(request, response, record, wire, counted)
-        except bodies.CutError:
+        except broken_bodies.CutError:
             await _break_off(request, response, cuts[0])
             return response
         if not _closing(request):
@@ -143,7 +94,7 @@ class Wire:
                     reset(request)
                     return
                 else:
-                    raise bodies.CutError
+                    raise broken_bodies.CutError
             await _write_piece(response, record, rest)
             await asyncio.sleep(0)
 

@@ -1,6 +1,5 @@
 """The sandbox's own clock: it starts where a test wants it and runs on in real time."""
 
-import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -8,18 +7,6 @@ from datetime import UTC, datetime, timedelta
 def monotonic() -> float:
     """Seconds that only ever grow, read from the system so that a frozen test clock does not stop them."""
     return time.clock_gettime(time.CLOCK_MONOTONIC)
-
-
-class RealTime:
-    """The time that faults go by; tests in which hours pass at once put another in its place."""
-
-    def now(self) -> float:
-        """Seconds that only ever grow."""
-        return monotonic()
-
-    async def sit_out(self, seconds: float) -> None:
-        """Return when so many seconds have passed."""
-        await asyncio.sleep(seconds)
 
 
 class Clock:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 DEFAULT_API_KEY = "sandbox-key-0123456789abcdef"
 DEFAULT_SPAN_IN_DAYS = 90
@@ -161,11 +160,3 @@ class Options:
         if self.project_type not in PROJECT_TYPES:
             message = f"There is no project_type {self.project_type!r}; there are {', '.join(PROJECT_TYPES)}."
             raise ValueError(message)
-
-
-def moment(value: "str | datetime | float") -> datetime:
-    """The timestamp that an ISO 8601 text, a datetime or a Unix time names; without an offset, UTC."""
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    parsed = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

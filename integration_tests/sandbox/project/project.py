@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
@@ -26,9 +26,9 @@ from integration_tests.sandbox.project.clock import Clock
 from integration_tests.sandbox.project.kept import Kept
 from integration_tests.sandbox.project.options import Options, Size
 from integration_tests.sandbox.project.tables import Bulk, Stored, Table, encode
+from integration_tests.sandbox.project.timestamps import FOR_EVER
 
 USER = "user"
-FOR_EVER = float("inf")
 REPEATED = "emailOpen"
 """The table in which the last row of the generated project is sent twice, byte for byte."""
 
@@ -273,8 +273,3 @@ class Project:
 
 def _lines(members: dict[int, list[str]]) -> Iterator[Row]:
     return ({"listId": key, "line": line} for key, lines in members.items() for line in lines)
-
-
-def default_start(now: datetime, days: int) -> datetime:
-    """The midnight so many days before ``now``."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)

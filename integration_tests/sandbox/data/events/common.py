@@ -4,11 +4,7 @@ import json
 from collections.abc import Callable
 from random import Random
 
-from integration_tests.sandbox.data.events.shapes import (
-    BARE,
-    PLAIN,
-    SHAPES,
-)
+from integration_tests.sandbox.data.events.shapes import BARE, PLAIN, SHAPES
 from integration_tests.sandbox.data.people import People, Person
 from integration_tests.sandbox.data.rows import Row
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.http.answers import bad_params
-from integration_tests.sandbox.http.parameters import number
+from integration_tests.sandbox.http.endpoints.parameters import number
 from integration_tests.sandbox.project.project import Project
 
 

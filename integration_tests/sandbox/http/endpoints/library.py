@@ -1,16 +1,14 @@
-"""The endpoints of journeys, snippets, catalogs, experiments, what is in templates, and who was forgotten."""
-
-from collections.abc import Callable
-from typing import Any
+"""The endpoints of journeys, snippets, catalogs, metadata tables and experiments."""
 
 from aiohttp import web
 
-from integration_tests.sandbox.data import contents, experiments
+from integration_tests.sandbox.data import experiments
 from integration_tests.sandbox.data.rows import Row
-from integration_tests.sandbox.http.answers import Answer, ApiError, bad_params
-from integration_tests.sandbox.http.paging import Paging
-from integration_tests.sandbox.http.parameters import moment, number, numbers
-from integration_tests.sandbox.project.project import FOR_EVER, Project
+from integration_tests.sandbox.http.answers import Answer, ApiError, Handler, bad_params
+from integration_tests.sandbox.http.endpoints.paging import Paging
+from integration_tests.sandbox.http.endpoints.parameters import moment, number, numbers
+from integration_tests.sandbox.project.project import Project
+from integration_tests.sandbox.project.timestamps import FOR_EVER
 
 JOURNEYS = Paging(name="journeys", total="totalJourneysCount", default=10, most=50)
 CATALOGS = Paging(name="catalogNames", total="totalCatalogsCount", sortable=(), default=10, most=100)
@@ -18,8 +16,6 @@ ITEMS = Paging(name="catalogItemsWithProperties", total="totalItemsCount", sorta
 EXPERIMENTS_DEFAULT, EXPERIMENTS_MOST = 20, 100
 MOST_OF_THE_CLIENT = 1000
 """The largest limit that the official client knows for the list of experiments; the documentation names another."""
-
-Handler = Callable[[web.Request, list[str]], Answer]
 
 
 class Library:
@@ -35,10 +31,10 @@ class Library:
             ("experiments", self._experiments),
             ("experiments/{}", self._experiment),
             ("journeys", self._journeys),
+            ("metadata", self._metadata_tables),
+            ("metadata/{}", self._metadata_keys),
+            ("metadata/{}/{}", self._metadata_value),
             ("snippets", lambda *_: Answer({"snippets": self.kept.rows("snippets")})),
-            *((f"templates/{name}/get", self._content) for name in contents.MEDIA),
-            ("users/forgotten", self._forgotten_emails),
-            ("users/forgottenUserIds", self._forgotten_user_ids),
         ]
 
     def _journeys(self, request: web.Request, _: list[str]) -> Answer:
@@ -99,24 +95,27 @@ class Library:
                 return Answer(row)
         raise ApiError(404, f"Experiment {arguments[0]} not found", "NotFound")
 
-    def _content(self, request: web.Request, _: list[str]) -> Answer:
-        medium = contents.MEDIA[request.path.split("/")[-2]]
-        asked, locale = request.query.get("templateId", ""), request.query.get("locale")
-        content = self.project.content(number(asked), medium)
-        if content is None:
-            raise bad_params(f"Template ID: {asked} does not exist for this project")
-        if locale not in (None, contents.LOCALE):
-            raise ApiError(404, f"Template {asked} has no locale {locale}", "NotFound")
-        return Answer(content)
+    def _metadata_tables(self, *_: object) -> Answer:
+        with self.project.lock:
+            names = dict.fromkeys(row["table"] for row in self.project.metadata)
+        return Answer({"results": [{"name": name} for name in names]})
 
-    def _forgotten_emails(self, *_: Any) -> Answer:
-        return self._forgotten("email", "hashedEmails", "userid")
+    def _metadata_keys(self, request: web.Request, arguments: list[str]) -> Answer:
+        table = arguments[0].lower()
+        with self.project.lock:
+            rows = [row for row in self.project.metadata if row["table"] == table]
+        marker, size = request.query.get("nextMarker", "0"), self.project.options.metadata_page
+        if not marker.isdecimal():
+            raise bad_params("Invalid nextMarker")
+        begin = int(marker)
+        page = [{k: v for k, v in row.items() if k != "value"} for row in rows[begin : begin + size]]
+        more = {"nextMarker": str(begin + size)} if begin + size < len(rows) else {}
+        return Answer({"results": page, **more})
 
-    def _forgotten_user_ids(self, *_: Any) -> Answer:
-        return self._forgotten("userId", "hashedUserIds", "email")
-
-    def _forgotten(self, identifier: str, key: str, not_in: str) -> Answer:
-        if self.project.options.project_type == not_in:
-            raise bad_params(f"Projects of this type do not identify people by {identifier}")
-        rows = self.kept.rows("forgotten")
-        return Answer({key: [row["hash"] for row in rows if row["identifier"] == identifier]})
+    def _metadata_value(self, _: web.Request, arguments: list[str]) -> Answer:
+        table, key = arguments[0].lower(), arguments[1]
+        with self.project.lock:
+            for row in self.project.metadata:
+                if (row["table"], row["key"]) == (table, key):
+                    return Answer(dict(row))
+        raise ApiError(404, "Metadata value not found", "NotFound", {"table": table, "key": key})

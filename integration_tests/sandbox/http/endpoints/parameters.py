@@ -42,3 +42,34 @@ def moment(request: web.Request, name: str, default: float) -> float:
     except ValueError:
         raise bad_params(f"Invalid {name}: {text}") from None
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def bound(text: str | None, name: str) -> int | None:
+    """A parameter ``yyyy-MM-dd[ HH:mm:ss[ +HH:mm]]`` as Unix time; None if it is not given."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d( ?([+-]\d\d:?\d\d|Z))?)?", text):
+        try:
+            parsed = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", ""))
+        except ValueError:
+            pass
+        else:
+            return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+    raise bad_params(f"Invalid {name}: {text}")
+
+
+def one_of(request: web.Request, name: str, values: tuple[str, ...]) -> str | None:
+    """A parameter that is one of ``values``; None if it is not given.
+
+    Raises:
+        ApiError: If it is another.
+    """
+    text = request.query.get(name)
+    if text is not None and text not in values:
+        raise bad_params(f"Invalid {name}: {text}")
+    return text
+
+
+def bound_of(request: web.Request, name: str) -> int | None:
+    """The parameter ``name`` of a call, as `bound` reads it."""
+    return bound(request.query.get(name), name)

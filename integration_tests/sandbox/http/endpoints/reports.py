@@ -1,15 +1,12 @@
 """The endpoints that answer with CSV: what campaigns and experiments brought about."""
 
-from collections.abc import Callable
-
 from aiohttp import web
 
 from integration_tests.sandbox.data import campaign_metrics, experiment_metrics
-from integration_tests.sandbox.http.answers import Answer, bad_params
-from integration_tests.sandbox.http.parameters import moment, numbers
-from integration_tests.sandbox.project.project import FOR_EVER, Project
-
-Handler = Callable[[web.Request, list[str]], Answer]
+from integration_tests.sandbox.http.answers import Answer, Handler, bad_params
+from integration_tests.sandbox.http.endpoints.parameters import moment, numbers
+from integration_tests.sandbox.project.project import Project
+from integration_tests.sandbox.project.timestamps import FOR_EVER
 
 
 class Reports:
