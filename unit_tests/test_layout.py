@@ -1,6 +1,7 @@
-"""What programs and tests share is in packages that are no tests: nothing but a test imports one."""
+"""Imports run one way: between the packages of the connector and of the sandbox, and from tests to what they share."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,13 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("word", ["test_", "conftest"])
-def test_only_tests_import_tests(word: str) -> None:
+def test_only_tests_import_tests() -> None:
     offenders = {
         str(path.relative_to(ROOT)): name
         for path in SHARED
         for name in imported(path)
-        if name.startswith(("unit_tests", "integration_tests")) and f".{word}" in name
+        if name.startswith(("unit_tests", "integration_tests", "conftest"))
+        and any(part.startswith("test_") or part == "conftest" for part in name.split("."))
     }
 
     assert offenders == {}
@@ -69,4 +70,58 @@ def _packages(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "source_iterable":
             inside = node.module.split(".")[1:]
             found |= {inside[0]} if inside else {alias.name for alias in node.names}
+    return found
+
+
+SANDBOX = ROOT / "integration_tests" / "sandbox"
+SANDBOX_MAY_IMPORT = {
+    "data": set(),
+    "project": {"data"},
+    "faults": {"project"},
+    "http": {"data", "project", "faults"},
+    "sandbox": {"data", "project", "faults", "http"},
+}
+
+
+def test_imports_run_one_way_between_the_packages_of_the_sandbox() -> None:
+    offenders = [
+        f"{module} imports {other}"
+        for module, others in _modules(SANDBOX).items()
+        if (own := module.split(".")[0]) in SANDBOX_MAY_IMPORT
+        for other in sorted(others)
+        if other.split(".")[0] not in SANDBOX_MAY_IMPORT[own] | {own}
+    ]
+    assert not offenders
+
+
+def test_the_sandbox_imports_nothing_else_of_the_repository() -> None:
+    offenders = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted(SANDBOX.rglob("*.py"))
+        for name in sorted(imported(path))
+        if name.startswith(("source_iterable", "tools", "unit_tests", "integration_tests"))
+        and not name.startswith("integration_tests.sandbox.")
+    ]
+    assert not offenders
+
+
+@pytest.mark.parametrize("package", [SANDBOX, ROOT / "source_iterable"], ids=lambda path: path.name)
+def test_no_modules_import_each_other(package: Path) -> None:
+    TopologicalSorter(_modules(package)).prepare()  # raises CycleError, which names them
+
+
+def _modules(package: Path) -> dict[str, set[str]]:
+    """The modules of a package, by their names in it, and those of them that each imports."""
+    prefix = ".".join(package.relative_to(ROOT).parts) + "."
+    names = {
+        path: ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
+        for path in package.rglob("*.py")
+    }
+    found: dict[str, set[str]] = {name: set() for name in names.values()}
+    for path, name in names.items():
+        for one in imported(path):
+            if one.startswith(prefix):
+                inside = one.removeprefix(prefix)
+                module = next((name for name in (inside, inside.rpartition(".")[0]) if name in found), "__init__")
+                found[name].add(module)
     return found
