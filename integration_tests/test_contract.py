@@ -15,9 +15,7 @@ import pytest
 import requests
 
 from integration_tests.contract import DEFINITIONS, ENDPOINTS, Known, Misfit, endpoint_of, misfits, referred
-from integration_tests.sandbox import Sandbox, Size
-from integration_tests.sandbox.http.request import Request
-from integration_tests.sandbox.project.options import PROJECT_TYPES
+from integration_tests.sandbox import PROJECT_TYPES, Request, Sandbox, Size
 from integration_tests.support import all_tables
 from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here
 from source_iterable.streams import STREAMS

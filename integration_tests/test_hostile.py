@@ -22,8 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.sandbox.project.options import DEFAULT_API_KEY
+from integration_tests.sandbox import DEFAULT_API_KEY, Fault, Sandbox
 from integration_tests.support.expected import TRUTH_OF, assert_exact, expected
 from integration_tests.support.sync import (
     NOW,

@@ -15,9 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from integration_tests.model import behaviours, breakage
 from integration_tests.model.machine import Model
 from integration_tests.model.signs import Tally
-from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.faults.fault import Kind
-from integration_tests.sandbox.project.options import Options
+from integration_tests.sandbox import FaultKind, Options, Sandbox
 from integration_tests.support.all_tables import TABLES
 
 SEEDS = range(8)
@@ -53,7 +51,7 @@ def test_given_the_sandbox_when_examples_are_drawn_then_each_option_and_fault_is
 ):
     drawn, left_out = behaviours.BEHAVIOURS, behaviours.NOT_DRAWN
     assert sorted([*drawn, *left_out]) == sorted(field.name for field in fields(Options))
-    assert {kind["kind"] for kind in breakage.KINDS} | breakage.NOT_DRAWN.keys() == set(get_args(Kind))
+    assert {kind["kind"] for kind in breakage.KINDS} | breakage.NOT_DRAWN.keys() == set(get_args(FaultKind))
     assert breakage.ENDPOINTS.keys() == set(TABLES)
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.project.options import NEXT_PAGES
+from integration_tests.sandbox import NEXT_PAGES, Fault, Sandbox, Size
 from integration_tests.support.expected import assert_exact
 from integration_tests.support.expected_listings import KEYS
 from integration_tests.support.sync import Output

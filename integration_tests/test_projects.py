@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.sandbox.project.options import PROJECT_TYPES
+from integration_tests.sandbox import PROJECT_TYPES, Fault, Sandbox, Size
 from integration_tests.support.expected import (
     CURSORS,
     EVENT_TABLES,

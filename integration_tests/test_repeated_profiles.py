@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_tests.sandbox import Sandbox
-from integration_tests.sandbox.project.options import PROJECT_TYPES
+from integration_tests.sandbox import PROJECT_TYPES, Sandbox
 from integration_tests.support.sync import NOW, START, Output, environment, sync
 from source_iterable.streams.repeats import KeySet, Repeats
 from source_iterable.streams.users import Users

@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 from urllib.parse import quote
 
 import pytest
 import requests
 
-from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.sandbox import Fault, FaultKind, Sandbox, Size
 
 START, NOW = "2024-01-01T00:00:00Z", "2024-03-10T12:00:00Z"
 WHOLE = ("2024-01-01 00:00:00", "2024-03-10 12:00:00")
@@ -822,3 +823,9 @@ def test_the_command_line_explains_itself() -> None:
 
     for word in ("--rate-scale", "--fault", "/sandbox/truth", "after_bytes", "ITERABLE_API_URL"):
         assert word in text
+
+
+def test_its_readme_names_every_fault() -> None:
+    text = (Path(__file__).parent / "sandbox" / "README.md").read_text("utf-8")
+
+    assert [kind for kind in get_args(FaultKind) if f"`{kind}`" not in text] == []

@@ -171,6 +171,8 @@ def unindented(text: str) -> str:
         "README.md",
         "CONTRIBUTING.md",
         ".github/SECURITY.md",
+        "integration_tests/replay/README.md",
+        "integration_tests/sandbox/README.md",
         *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")),
     ],
 )

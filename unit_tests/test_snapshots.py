@@ -6,13 +6,15 @@ from typing import Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Type
 
-from integration_tests.sandbox.data import profiles
+from integration_tests.sandbox import Sandbox, Size
 from source_iterable import SourceIterable
 from tools.acceptance_files import SNAPSHOT, snapshot
 
 
 def test_the_discovered_catalog_is_the_committed_one(settings: dict[str, Any], requests_mock: Any) -> None:
-    requests_mock.get("https://api.iterable.com/api/users/getFields", json={"fields": profiles.fields("email")})
+    requests_mock.get(
+        "https://api.iterable.com/api/users/getFields", json={"fields": Sandbox(size=Size.smallest()).project.fields}
+    )
 
     catalog = SourceIterable().discover(logging.getLogger("airbyte"), settings)
 

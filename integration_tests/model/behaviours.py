@@ -7,7 +7,7 @@ A new option of the sandbox is one line here, in `BEHAVIOURS` if every stream mu
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from integration_tests.sandbox.project.options import NEXT_PAGES, PROJECT_TYPES
+from integration_tests.sandbox import NEXT_PAGES, PROJECT_TYPES
 
 BEHAVIOURS: Mapping[str, Sequence[Any]] = {
     "project_type": ("email", *PROJECT_TYPES),

@@ -5,9 +5,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from integration_tests.sandbox import Fault
+from integration_tests.sandbox import Fault, Options
 from integration_tests.sandbox.http.answers import NOT_FOUND
-from integration_tests.sandbox.project.options import Options
 from integration_tests.support.expected import ALL_EXPORTS
 
 EXPORT = "export/data.json"

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from integration_tests.replay.recording import Recording, Row
-from integration_tests.sandbox import Sandbox, Size
+from integration_tests.sandbox import Answer, Sandbox, Size
 from integration_tests.sandbox.data.contents import MEDIA
-from integration_tests.sandbox.http.answers import Answer, bad_params
-from integration_tests.sandbox.http.endpoints.parameters import moment, numbers
+from integration_tests.sandbox.http.answers import bad_params
+from integration_tests.sandbox.http.endpoints.parameters import numbers, timestamp
 from integration_tests.sandbox.project.timestamps import FOR_EVER
 
 NOTHING = Size(
@@ -54,18 +54,17 @@ class Replay(Sandbox):
         for name, lines in recording.exported.items():
             for line in lines:
                 project.add_event(name, line.text, int(line.at))
-        serve = self._server.endpoints.serve
-        serve("campaigns", self._campaigns)
-        serve("campaigns/metrics", self._campaign_metrics)
-        serve("experiments/{}", self._experiment)
-        serve("experiments/metrics", lambda *_: _csv(recording.content.get("experiments_csv", "")))
-        serve("experiments", self._experiments)
-        serve("metadata", lambda *_: Answer({"results": recording.rows("metadata_tables")}))
-        serve("metadata/{}", lambda _, names: Answer({"results": self._keys(names[0])}))
-        serve("metadata/{}/{}", lambda _, names: Answer(recording.content["metadata_values"][" ".join(names)]))
-        serve("templates", self._templates)
+        self.serve("campaigns", self._campaigns)
+        self.serve("campaigns/metrics", self._campaign_metrics)
+        self.serve("experiments/{}", self._experiment)
+        self.serve("experiments/metrics", lambda *_: _csv(recording.content.get("experiments_csv", "")))
+        self.serve("experiments", self._experiments)
+        self.serve("metadata", lambda *_: Answer({"results": recording.rows("metadata_tables")}))
+        self.serve("metadata/{}", lambda _, names: Answer({"results": self._keys(names[0])}))
+        self.serve("metadata/{}/{}", lambda _, names: Answer(recording.content["metadata_values"][" ".join(names)]))
+        self.serve("templates", self._templates)
         for name in MEDIA:
-            serve(f"templates/{name}/get", self._content)
+            self.serve(f"templates/{name}/get", self._content)
 
     def _campaigns(self, request: web.Request, _: list[str]) -> Answer:
         states = request.query.getall("campaignState", [])
@@ -104,7 +103,7 @@ class Replay(Sandbox):
 
         Outside the span in which they were sent they have rows of zeros, or none if none were recorded either.
         """
-        start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
+        start, end = timestamp(request, "startDateTime", 0), timestamp(request, "endDateTime", FOR_EVER)
         silent = "empty_metrics" in self.recording.content
         rows = []
         for key in numbers(request, "campaignId"):

@@ -32,9 +32,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--port", type=int, default=0, help="port to listen on (default: any that is free)")
     made.add_argument("--seed", type=int, default=1, help="same seed, size and timestamps: same data (default: 1)")
-    made.add_argument("--start", metavar="MOMENT", help="first timestamp of the data, ISO 8601 (default: 90 days ago)")
-    made.add_argument("--now", metavar="MOMENT", help="where the clock starts, ISO 8601 (default: real time)")
-    made.add_argument("--project-type", choices=PROJECT_TYPES, default="email", help="how people are identified")
+    made.add_argument(
+        "--start", metavar="TIMESTAMP", help="first timestamp of the data, ISO 8601 (default: 90 days ago)"
+    )
+    made.add_argument("--now", metavar="TIMESTAMP", help="where the clock starts, ISO 8601 (default: real time)")
+    made.add_argument("--project-type", choices=PROJECT_TYPES, default="email", help="how users are identified")
     size = made.add_argument_group("size")
     helps = {
         "events": "rows of each event table",
@@ -49,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         "catalogs": "catalogs; the third is empty",
         "catalog_items": "items of each other catalog",
         "experiments": "experiments",
-        "forgotten": "people who were forgotten",
+        "forgotten": "users who were forgotten",
     }
     for one in fields(Size):
         if one.name in helps:
@@ -92,13 +94,15 @@ def parser() -> argparse.ArgumentParser:
         "--delay-in-seconds", type=float, default=0.0, help="how late events become exportable (default: 0)"
     )
     behaviour.add_argument(
-        "--next-pages", choices=NEXT_PAGES, default="absolute", help="how much of a next page's address is told"
+        "--next-pages", choices=NEXT_PAGES, default="absolute", help="how much of a next page's address is given"
     )
     behaviour.add_argument(
-        "--unfiltered-totals", action="store_true", help="the totals of listings count all rows, whatever was requested"
+        "--unfiltered-totals",
+        action="store_true",
+        help="totals count all rows, whatever was requested",
     )
     behaviour.add_argument(
-        "--silent-campaigns", action="store_true", help="triggered campaigns tell neither a start nor an end"
+        "--silent-campaigns", action="store_true", help="triggered campaigns have neither a start nor an end"
     )
     behaviour.add_argument(
         "--metadata-page", type=int, default=5, help="keys on one page of a metadata table (default: 5)"
@@ -107,7 +111,10 @@ def parser() -> argparse.ArgumentParser:
         "--unwrapped-catalogs", dest="wrapped_catalogs", action="store_false", help="plain answers about catalogs"
     )
     behaviour.add_argument(
-        "--largest-page", type=int, default=0, help="rows of a page of a listing at the most (default: as documented)"
+        "--largest-page",
+        type=int,
+        default=0,
+        help="the most rows of a page (default: as documented)",
     )
     behaviour.add_argument(
         "--experiments-total-count", action="store_true", help="the list of experiments as the official client reads it"
@@ -140,7 +147,7 @@ def _add_jobs(group: argparse._ArgumentGroup) -> None:
         "job_polls": "looks at a job before it is completed",
         "job_file_bytes": "the most that a file holds",
         "job_bytes": "the most that a job exports",
-        "job_files_page": "files that one call tells of",
+        "job_files_page": "files that one call returns",
         "job_files_late": "looks at a completed job that find no files yet",
         "job_url_seconds": "after how long the URL of a file expires",
         "foreign_jobs": "running jobs of other tools",
@@ -156,7 +163,7 @@ def _add_jobs(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--job-files-repeated", action="store_true", help="each page of files repeats one of them")
     group.add_argument(
-        "--no-job-bytes", dest="job_bytes_told", action="store_false", help="the list of jobs tells no bytesExported"
+        "--no-job-bytes", dest="job_bytes_told", action="store_false", help="the list of jobs has no bytesExported"
     )
     group.add_argument("--no-jobs-listed", dest="jobs_listed", action="store_false", help="the list of jobs is empty")
     group.add_argument("--job-empty-file", action="store_true", help="an empty file for a job without rows")
@@ -168,7 +175,7 @@ def _bulk(texts: Sequence[str]) -> dict[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; gives the exit code."""
+    """Serve until a signal comes; returns the exit code."""
     made = parser()
     given = vars(made.parse_args(arguments))
     try:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.faults.faults import Faults
+from integration_tests.sandbox.http.answers import Handler
 from integration_tests.sandbox.http.control import Control
 from integration_tests.sandbox.http.job import Job
 from integration_tests.sandbox.http.limits import MINUTE, worst
@@ -122,6 +123,10 @@ class Sandbox(Changes):
         made = asyncio.run_coroutine_threadsafe(change, self._loop)
         if threading.current_thread() is not self._thread:
             made.result()
+
+    def serve(self, pattern: str, handler: Handler) -> None:
+        """Have ``handler`` answer the paths of ``pattern`` below ``/api/``; ``{}`` is any one part of a path."""
+        self._server.endpoints.serve(pattern, handler)
 
     # Looking
 

@@ -125,7 +125,7 @@ _NOT_IN: dict[str, set[str]] = {
     "InApp": {"createdAt", "updatedAt", "creatorUserId", "folderId"},
     "Embedded": {"createdAt", "updatedAt", "creatorUserId", "folderId"},
 }
-"""What the listing tells of a template and its content does not repeat."""
+"""What the list of templates has and their content does not repeat."""
 _OPTIONAL = {
     "replyToEmail",
     "ccEmails",

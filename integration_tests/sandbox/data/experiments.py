@@ -83,7 +83,7 @@ def _variants(number: int, status: str, created: int) -> list[Row]:
 
 
 def listed(people: People, full: Row) -> Row:
-    """An experiment as the listing shows it."""
+    """An experiment as the list endpoint shows it."""
     dates = {name: iso(full[name] / 1000) for name in ("startDate", "finishDate") if full.get(name)}
     return {
         "id": full["id"],

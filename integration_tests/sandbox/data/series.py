@@ -47,15 +47,15 @@ class Series:
         totals: dict[str, int] = {}
         for day in self.days(span):
             rng = Random(f"{self.seed}:{day}")
-            moment = max(int(self.first), day * DAY + rng.randrange(DAY))
+            at = max(int(self.first), day * DAY + rng.randrange(DAY))
             messages = rng.randrange(20, 900)
-            if not span.start <= moment < span.end or moment > span.now:
+            if not span.start <= at < span.end or at > span.now:
                 continue
-            if moment > self.last:
+            if at > self.last:
                 if not self.echoes or rng.randrange(ECHO):
                     continue
                 messages = rng.randrange(3, 30)
-            whole = span.now >= moment + span.late
+            whole = span.now >= at + span.late
             for name, share in shares.items():
                 count = int(messages * share)
                 totals[name] = totals.get(name, 0) + (count if whole else count - count // 2)

@@ -21,7 +21,7 @@ def templates(people: People, count: int, start: int, end: int) -> list[tuple[Ro
 
 
 def template(people: People, number: int, start: int, end: int) -> Row:
-    """A template, as the listing sends it."""
+    """A template, as the list endpoint sends it."""
     rng = seeded(people, "template", number)
     created = start + rng.randrange(max(1, (end - start) // 2))
     row: Row = {

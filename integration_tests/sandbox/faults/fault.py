@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self, get_args
 
-Kind = Literal[
+FaultKind = Literal[
     "status", "cut", "reset", "hang", "slow", "unframed", "malformed", "blank_lines", "long_line", "redirect",
     "next_page", "empty_page", "total", "job_failed", "job_cancelled", "job_restarted", "job_stuck", "job_late",
 ]  # fmt: skip
@@ -38,8 +38,8 @@ class Fault:
     - ``long_line``: a line of ``body_bytes`` bytes before the rows, easily compressed.
     - ``redirect``: to ``location`` with ``status`` (302 if not given).
     - ``next_page``: ``nextPageUrl`` becomes ``location``, also on the last page.
-    - ``empty_page``: a page of a listing has no rows; its total and its next page stay.
-    - ``total``: the total of a listing becomes ``total``.
+    - ``empty_page``: a page of a list endpoint has no rows; its total and its next page stay.
+    - ``total``: the total of a list endpoint becomes ``total``.
     - ``job_failed``, ``job_cancelled``: the export job that is started ends so after it ran, ``job_restarted``:
       goes back from running to enqueued once, ``job_stuck``: stays enqueued for ever, ``job_late``: shows
       none of its files while it runs. These strike calls of ``export/start`` only.
@@ -52,7 +52,7 @@ class Fault:
     call that it strikes, and is over so many seconds later.
     """
 
-    kind: Kind
+    kind: FaultKind
     endpoint: str = "*"
     data_type: str | None = None
     list_id: int | None = None
@@ -77,8 +77,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         """Refuse what could never strike."""
-        if self.kind not in get_args(Kind):
-            message = f"There is no fault {self.kind!r}; there are {', '.join(get_args(Kind))}."
+        if self.kind not in get_args(FaultKind):
+            message = f"There is no fault {self.kind!r}; there are {', '.join(get_args(FaultKind))}."
             raise ValueError(message)
         if self.cut_at not in get_args(CutAt):
             message = f"A body cannot be cut at {self.cut_at!r}, but at {', '.join(get_args(CutAt))}."

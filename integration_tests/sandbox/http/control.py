@@ -25,11 +25,11 @@ HELP = """\
   GET    /sandbox/rate?endpoint=...    {"worst": n}: the most calls within a minute (60 s / rate scale), or
                                        &seconds=...
   GET    /sandbox/faults               the faults in force; POST adds one (a JSON object); DELETE removes all
-  POST   /sandbox/clock                {"now": MOMENT} or {"advance_seconds": n}; answers the clock
+  POST   /sandbox/clock                {"now": TIMESTAMP} or {"advance_seconds": n}; answers the clock
   POST   /sandbox/grow                 {"events": n, "users": m}: n events more in every event table, between
                                        the last growth and now, and m profiles changed now
-  POST   /sandbox/events               {"table": NAME, "row": {...} or text, "at": MOMENT,
-                                       "exportable_at": MOMENT}; without the last, exportable since then
+  POST   /sandbox/events               {"table": NAME, "row": {...} or text, "at": TIMESTAMP,
+                                       "exportable_at": TIMESTAMP}; without the last, exportable since then
   POST   /sandbox/change               {"user": n}; {"edit_campaign": id}, also advance_, finish_, delete_;
                                        {"edit_template": id}, also delete_; {"edit_journey": id}, also archive_,
                                        delete_; {"edit_snippet": id}; {"delete_list": id}; {"add_campaigns": n},

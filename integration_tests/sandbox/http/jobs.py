@@ -69,7 +69,7 @@ class Jobs:
             return Answer({"jobId": await self._start(record, striking)})
         if record.method == "DELETE":
             return Answer(self._cancel(record))
-        return Answer(self._listing(record) if record.endpoint == "export/jobs" else self._files(record))
+        return Answer(self._list(record) if record.endpoint == "export/jobs" else self._files(record))
 
     def tags(self, endpoint: str) -> Mapping[str, str]:
         """What faults may know about a call besides its parameters: the data type of the job that it names."""
@@ -126,7 +126,7 @@ class Jobs:
             page = [name for name in names if name in lowest]
         return [*page, *page[:1]] if self._options.job_files_repeated else page
 
-    def _listing(self, record: Request) -> Row:
+    def _list(self, record: Request) -> Row:
         state = record.params.get("jobState", "").lower()
         if state and state not in STATES:
             raise bad_params(f"Invalid jobState: {state}")
@@ -230,5 +230,5 @@ def _shown(job: Job) -> Row:
     return row
 
 
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")

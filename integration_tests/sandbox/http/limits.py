@@ -55,11 +55,11 @@ class Limits:
             accepted.clear()
 
 
-def worst(moments: Iterable[float], window: float) -> int:
+def worst(timestamps: Iterable[float], window: float) -> int:
     """The largest number of ``timestamps`` (seconds) that lie within any span shorter than ``window``."""
     inside: deque[float] = deque()
     largest = 0
-    for at in sorted(moments):
+    for at in sorted(timestamps):
         inside.append(at)
         while inside[0] <= at - window:
             inside.popleft()

@@ -11,7 +11,7 @@ from integration_tests.sandbox.project.project import Project
 
 
 class Changes:
-    """Changes the listings of a project, now, or between two pages of a listing; safe to use from another thread."""
+    """Changes the rows of a project, now, or between two pages of a list endpoint; safe to use from another thread."""
 
     def __init__(self, project: Project) -> None:
         """Change ``project``."""

@@ -10,7 +10,7 @@ def monotonic() -> float:
 
 
 class Clock:
-    """A clock that runs at the pace of real time from any moment."""
+    """A clock that runs at the pace of real time from any timestamp."""
 
     def __init__(self, now: datetime | None = None) -> None:
         """Start at ``now``, or at the machine's own time."""

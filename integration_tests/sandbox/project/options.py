@@ -1,4 +1,4 @@
-"""What a sandbox can be told when it starts."""
+"""What a sandbox is started with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ DEFAULT_API_KEY = "sandbox-key-0123456789abcdef"
 DEFAULT_SPAN_IN_DAYS = 90
 
 PROJECT_TYPES = ("email", "userid", "hybrid")
-"""How a project identifies people."""
+"""How a project identifies users."""
 NEXT_PAGES = ("absolute", "path", "endpoint", "query")
 """How the address of a next page may be written: ``http://host/api/campaigns?page=2``, or ever less of it."""
 
@@ -45,7 +45,7 @@ class Size:
     experiments: int = 22
     """Experiments; more than 20 need a second page at the default limit."""
     forgotten: int = 3
-    """People who were forgotten, by each identifier that the project knows."""
+    """Users who were forgotten, by each identifier that the project knows."""
     bulk: Mapping[str, int] = field(default_factory=dict)
     """Further rows by data type name, made while they are sent and never held in memory."""
 
@@ -97,15 +97,15 @@ class Options:
     delay_in_seconds: float = 0.0
     """How long after it happened an event becomes exportable."""
     archived_campaigns: bool = True
-    """Whether the listing of campaigns holds the archived ones, or only that of this state does."""
+    """Whether ``GET campaigns`` returns archived campaigns unless a state is requested."""
     bare_next_pages: bool = False
     """Whether the address of a next page tells page and size alone, without what else was requested."""
     next_pages: str = "absolute"
     """How the address of a next page is written: one of `NEXT_PAGES`."""
     largest_page: int = 0
-    """The most rows of a page of a listing, whatever was requested; 0: as many as documented."""
+    """The most rows of a page of a list endpoint, whatever was requested; 0: as many as documented."""
     unfiltered_totals: bool = False
-    """Whether the total of a listing (``totalCampaignsCount`` ...) counts all rows, whatever was requested."""
+    """Whether the total of a list endpoint (``totalCampaignsCount`` ...) counts all rows, whatever was requested."""
     silent_campaigns: bool = False
     """Whether triggered campaigns tell no ``startAt`` and no ``endedAt``, also those that are finished."""
     metadata_page: int = 5

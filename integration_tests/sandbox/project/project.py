@@ -162,7 +162,7 @@ class Project:
             return row
 
     def serve_first_page(self, endpoint: str) -> None:
-        """Do what shall happen between the first page of a listing and the next ones."""
+        """Do what shall happen between the first page of a list endpoint and the next ones."""
         with self.lock:
             actions = self.after_first_page.pop(endpoint, [])
         for action in actions:
@@ -172,7 +172,7 @@ class Project:
 
     def names(self) -> list[str]:
         """Every table that `truth` knows."""
-        return [*self.tables, *self._listings(), *self.kept.names]
+        return [*self.tables, *self._row_makers(), *self.kept.names]
 
     def truth(
         self, name: str, start: float = 0, end: float = FOR_EVER, exportable_by: float = FOR_EVER
@@ -202,13 +202,13 @@ class Project:
     def _listed(self, name: str) -> list[Row]:
         if name in self.kept.names:
             return self.kept.rows(name)
-        tables = self._listings()
+        tables = self._row_makers()
         if name not in tables:
             message = f"There is no table {name!r}; there are {', '.join(self.names())}."
             raise KeyError(message)
         return [dict(row) for row in tables[name]()]
 
-    def _listings(self) -> dict[str, Callable[[], Iterable[Row]]]:
+    def _row_makers(self) -> dict[str, Callable[[], Iterable[Row]]]:
         return {
             "campaigns": lambda: self.campaigns,
             "campaign_metrics": lambda: (cells for _, cells in self.measured_campaigns()),

@@ -6,7 +6,7 @@ from integration_tests.sandbox.data import experiments
 from integration_tests.sandbox.data.rows import Row
 from integration_tests.sandbox.http.answers import Answer, ApiError, Handler, bad_params
 from integration_tests.sandbox.http.endpoints.paging import Paging
-from integration_tests.sandbox.http.endpoints.parameters import moment, number, numbers
+from integration_tests.sandbox.http.endpoints.parameters import number, numbers, timestamp
 from integration_tests.sandbox.project.project import Project
 from integration_tests.sandbox.project.timestamps import FOR_EVER
 
@@ -73,7 +73,7 @@ class Library:
         if limit is None or limit > (MOST_OF_THE_CLIENT if counted else EXPERIMENTS_MOST) or not offset.isdecimal():
             raise bad_params("Invalid limit or offset")
         states, campaigns = query.getall("state", []), numbers(request, "campaignId")
-        start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
+        start, end = timestamp(request, "startDateTime", 0), timestamp(request, "endDateTime", FOR_EVER)
         full = [
             row
             for row in self.kept.rows("experiment_details")

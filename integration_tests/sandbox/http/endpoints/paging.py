@@ -1,4 +1,4 @@
-"""Pages of a listing: what may be requested, and how an answer names the pages beside it."""
+"""Pages of a list endpoint: what may be requested, and how an answer names the pages beside it."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode

@@ -28,7 +28,7 @@ def numbers(request: web.Request, name: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def moment(request: web.Request, name: str, default: float) -> float:
+def timestamp(request: web.Request, name: str, default: float) -> float:
     """A parameter in ISO 8601, a day or a timestamp, as Unix time; without an offset it is UTC.
 
     Raises:

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from integration_tests.sandbox.data import campaign_metrics, experiment_metrics
 from integration_tests.sandbox.http.answers import Answer, Handler, bad_params
-from integration_tests.sandbox.http.endpoints.parameters import moment, numbers
+from integration_tests.sandbox.http.endpoints.parameters import numbers, timestamp
 from integration_tests.sandbox.project.project import Project
 from integration_tests.sandbox.project.timestamps import FOR_EVER
 
@@ -25,14 +25,14 @@ class Reports:
         asked = numbers(request, "campaignId")
         if not asked:
             raise bad_params("[/api/campaigns/metrics] Missing required parameter: campaignId")
-        start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
+        start, end = timestamp(request, "startDateTime", 0), timestamp(request, "endDateTime", FOR_EVER)
         reported = self.project.measured_campaigns(asked, start, end)
         return _csv(campaign_metrics.text(reported, odd=self.project.options.odd_metrics))
 
     def _experiments(self, request: web.Request, _: list[str]) -> Answer:
         """All, or those requested, or those of the campaigns requested; the end is inclusive."""
         asked, campaigns = numbers(request, "experimentId"), numbers(request, "campaignId")
-        start, end = moment(request, "startDateTime", 0), moment(request, "endDateTime", FOR_EVER)
+        start, end = timestamp(request, "startDateTime", 0), timestamp(request, "endDateTime", FOR_EVER)
         rows = self.project.measured_experiments(start, end + 1)
         chosen = [
             row
