@@ -42,7 +42,7 @@ test: lint ## check lint, format and types, run the tests
 lint: $(INSTALLED) lint-github ## check lint, format and types alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy source_iterable tools
+	$(BIN)/mypy source_iterable tools integration_tests/sandbox
 
 # The schemas come with check-jsonschema, and zizmor asks nothing of the network either.
 lint-github: $(INSTALLED)
