@@ -123,6 +123,16 @@ class IterableStream(DiskUser, HttpStream, ABC):
         """Never called, for the same reason: streams that have pages know the next one (paging.py)."""
         raise NotImplementedError
 
+    def stream_slices(
+        self,
+        *,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[Slice]:
+        """As `slices`."""
+        return self.slices()
+
     def read_records(
         self,
         sync_mode: SyncMode,
@@ -130,18 +140,31 @@ class IterableStream(DiskUser, HttpStream, ABC):
         stream_slice: Slice | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The records of the stream."""
-        return self.emitted(self.selected_columns.record(row) for row in self.counted(self.rows()))
+        """As `records`; nothing for a heartbeat."""
+        if stream_slice is HEARTBEAT:
+            return
+        part = stream_slice or {}
+        before = self.progress.rows
+        records = self.counted(self.records(part))
+        yield from batches(self.name, records) if self.sync.in_batches else records
+        self.delivered(part, self.progress.rows - before)
 
-    def emitted(self, records: Iterable[Row]) -> Iterable[StreamData]:
-        """``records`` in the form in which they leave."""
-        return batches(self.name, records) if self.sync.in_batches else records
+    def slices(self) -> Iterable[Slice]:
+        """The parts in which the stream is read, with a state after each; by default there is one."""
+        return [{}]
 
-    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """``rows``, counted for the summary."""
-        for row in rows:
+    def records(self, stream_slice: Slice) -> Iterable[Row]:
+        """The records of one slice."""
+        return (self.selected_columns.record(row) for row in self.rows())
+
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Called when all records of a slice, so many, have left: move the state on."""
+
+    def counted(self, records: Iterable[Row]) -> Iterator[Row]:
+        """``records``, counted for the summary."""
+        for record in records:
             self.progress.rows += 1
-            yield row
+            yield record
 
     def rows(self) -> Iterable[Row]:
         """The rows of the endpoint, as they were sent; one answer holds them all."""
@@ -219,6 +242,12 @@ class IterableStream(DiskUser, HttpStream, ABC):
                 "unreadable catalog",
                 FailureType.config_error,
             )
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether an incremental sync is read; PyAirbyte configures one also for streams without a cursor."""
+        is_configured = self.configured is not None and self.configured.sync_mode is SyncMode.incremental
+        return is_configured and self.supports_incremental
 
     @property
     def appends(self) -> bool:

@@ -6,14 +6,10 @@ from collections.abc import MutableMapping
 from datetime import datetime
 from typing import Any
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
-
 from source_iterable import timestamps
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import IterableStream
 from source_iterable.streams.paged import PagedStream
 from source_iterable.streams.state import NonResumableFullRefresh
-from source_iterable.sync import Sync
 
 
 class ChangingStream(NonResumableFullRefresh, PagedStream):
@@ -24,22 +20,13 @@ class ChangingStream(NonResumableFullRefresh, PagedStream):
 
     cursor_field = "updatedAt"
 
-    def __init__(
-        self,
-        sync: Sync,
-        configured: ConfiguredAirbyteStream | None = None,
-        parent: IterableStream | None = None,
-    ) -> None:
-        super().__init__(sync, configured, parent)
-        self._since: datetime | None = None
-        self._began = timestamps.EPOCH
-        self._all = True
+    _since: datetime | None = None
+    _began = timestamps.EPOCH
 
-    def begin(self, sync_mode: SyncMode) -> bool:
+    def begin(self) -> bool:
         """Choose what to emit: everything, or in an incremental sync what changed from the saved state until now."""
         self._began = self.api.clock.now()
-        self._all = sync_mode is SyncMode.full_refresh
-        self._since = None if self._all else self.saved()
+        self._since = self.saved() if self.is_incremental else None
         if self._since is not None and self._since > self._began:
             self.warn_of_future(timestamps.formatted(self._since))
             return False
@@ -56,9 +43,9 @@ class ChangingStream(NonResumableFullRefresh, PagedStream):
     def is_wanted(self, row: Row) -> bool:
         """Whether it changed in the half-open span; a row that tells no timestamp always did."""
         changed = self.changed(row, self._began)
-        return (
-            self._all or changed is None or (changed < self._began and (self._since is None or self._since <= changed))
-        )
+        if not self.is_incremental or changed is None:
+            return True
+        return changed < self._began and (self._since is None or self._since <= changed)
 
     def reached(self, end: datetime) -> None:
         """Move the state on: all rows that changed before ``end`` have left."""

@@ -8,15 +8,12 @@ Iterable lists them. What an earlier attempt delivered is listed again, and noth
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
-
-from airbyte_cdk.models import SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable.api.body import Body
 from source_iterable.api.errors import disk_full_error
@@ -77,19 +74,13 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
             self.begin_run(self._state)
             self._state = {}
 
-    def stream_slices(
-        self,
-        *,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[Slice]:
+    def slices(self) -> Iterator[Slice]:
         """Chunks, until no row is left.
 
         Raises:
             Exception: What failed, once what came before it has left.
         """
-        if not self.begin(sync_mode):
+        if not self.begin():
             yield HEARTBEAT
             return
         if self.run is not None and self.run.is_finished:
@@ -100,22 +91,22 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
         number = 0
         while not self._is_done and self._error is None:
             number += 1
-            yield {"chunk": number}
+            yield {"number": number, "chunk": Chunk()}
         if self._error is not None:
             raise self._error
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """The records of a chunk; the state moves when the last one has left."""
-        if not stream_slice or stream_slice is HEARTBEAT:
-            return
-        chunk = Chunk()
-        yield from self.emitted(self.counted(self._records_of(chunk)))
+    def records(self, stream_slice: Slice) -> Iterator[Row]:
+        """The records of the next chunk: none leaves before all are here, so that a failure repeats none."""
+        chunk: Chunk = stream_slice["chunk"]
+        try:
+            with closing(Body.from_lines(self._lines(chunk), self.reserve)) as body:
+                yield from map(undump, islice(body.lines(), chunk.whole))
+        except OSError as error:
+            raise disk_full_error(self.name, error) from error
+
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Move the state behind the chunk."""
+        chunk: Chunk = stream_slice["chunk"]
         if self._error is not None and not chunk.rows:
             raise self._error
         if self._is_done:
@@ -188,14 +179,6 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
             return super()._resumption(state)
         can = self.run is not None and self.run.may_resume and self.run.done is not None
         return "the first row that is missing" if can else "its beginning"
-
-    def _records_of(self, chunk: Chunk) -> Iterator[Row]:
-        """The records of the next chunk: none leaves before all are here, so that a failure repeats none."""
-        try:
-            with closing(Body.from_lines(self._lines(chunk), self.reserve)) as body:
-                yield from map(undump, islice(body.lines(), chunk.whole))
-        except OSError as error:
-            raise disk_full_error(self.name, error) from error
 
     def _lines(self, chunk: Chunk) -> Iterator[bytes]:
         most = min(CHUNK_BYTES, self.config.spool_bytes // CHUNK_SHARE)

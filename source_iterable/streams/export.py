@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequenc
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import FailureType, SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
@@ -30,11 +29,11 @@ from source_iterable.prefetch.plans import Reserve
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.records.json_lines import MalformedLineError, Row, check, parse
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
+from source_iterable.streams.checkpoint import SETTLED, Checkpoint, UnreadableCheckpointError
 from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.state import StatefulStream
 from source_iterable.windows import Width, Window
 
-SETTLED = "settled"
 WIDTH = "width"
 # A body that is not complete after so many seconds is too much: the platform wants a sign of life now and then.
 DOWNLOAD_SECONDS = 20 * 60.0
@@ -71,7 +70,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
 
     def turn(self, *, is_first_sync: bool) -> Turn:
         """Updates come before first syncs, which take longer."""
-        return Turn.FIRST_SYNC if is_first_sync or self._is_full_refresh else Turn.UPDATE
+        return Turn.UPDATE if self.is_incremental and not is_first_sync else Turn.FIRST_SYNC
 
     def plan(self, state: Mapping[str, Any]) -> WindowPlan:
         """The windows from ``state`` to the present.
@@ -100,8 +99,9 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
             AirbyteTracedException: A config_error if ``state`` cannot be read.
         """
         now = self.api.clock.fixed()
-        settled, cursor = self._saved(state)
-        latest = max((moment for moment in (settled, cursor) if moment is not None), default=None)
+        saved = self._checkpoint(state)
+        settled = saved.settled
+        latest = max((point for point in (settled, saved.cursor) if point is not None), default=None)
         if latest is not None and latest > now:
             self.warn_of_future(timestamps.formatted(latest))
             return None
@@ -115,13 +115,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         """From the sync's present to beyond the real one: what changed since the sync began."""
         return Window(self.api.clock.fixed(), self.api.clock.now() + timedelta(days=1))
 
-    def stream_slices(
-        self,
-        *,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[Slice]:
+    def slices(self) -> Iterator[Slice]:
         """The windows, each when it was downloaded whole."""
         for piece in self.prefetched():
             if piece is None:
@@ -130,35 +124,29 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
             self.progress.span = self._span
             yield {"window": str(piece.what), "piece": piece}
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """The records of one downloaded window; the state moves when the last one has left."""
-        if stream_slice is None or stream_slice is HEARTBEAT:
-            return
+    def records(self, stream_slice: Slice) -> Iterable[Row]:
+        """The records of one downloaded window."""
+        piece: plans.Slice[Window] = stream_slice["piece"]
+        self._unparsed = 0
+        self.require_emittable(piece.body, piece.what)
+        yield from self.window_records(piece.body.lines(), piece.what)
+
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Move the state to the end of the window."""
         piece: plans.Slice[Window] = stream_slice["piece"]
         window, body = piece.what, piece.body
-        self._unparsed = 0
-        before = self.progress.rows
-        self.require_emittable(body, window)
-        yield from self.emitted(self.counted(self.records(body.lines(), window)))
-        rows = self.progress.rows - before
         if body.malformed is not None:
             self.progress.remark(
                 f"{window} holds lines that are not JSON ({self._unparsed}, the first is line {body.malformed}); "
                 "they are kept in dataFields, under 'unparsed'"
             )
         self._state = self._state_after(window)
-        self.progress.window_done(window, rows, body.size, piece.seconds)
+        self.progress.window_done(window, count, body.size, piece.seconds)
 
     def require_emittable(self, body: Body, window: Window) -> None:
         """Raise if nothing of a window may be emitted; ``body`` holds it whole."""
 
-    def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
+    def window_records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
         """The records of the ``lines`` of a window, but for rows on its end.
 
         These belong to the next window, whether or not the server sends them here too.
@@ -271,7 +259,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         try:
-            settled, _ = self._saved(state)
+            settled = self._checkpoint(state).settled
         except AirbyteTracedException:
             return "the same state"
         if settled is None:
@@ -281,47 +269,34 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
     @property
     def _has_open_window(self) -> bool:
         """Whether this sync ends with a window that is open towards the future."""
-        return self.ends_open and self._is_full_refresh and self._span is not None and not self.config.end_date
-
-    @property
-    def _is_full_refresh(self) -> bool:
-        return self.configured is None or self.configured.sync_mode is SyncMode.full_refresh
+        return self.ends_open and not self.is_incremental and self._span is not None and not self.config.end_date
 
     def _state_after(self, window: Window) -> MutableMapping[str, Any]:
-        settled, _ = self._saved(self._state)
         now = self.api.clock.fixed()
         end = min(window.end, now)
-        reached = min(end, now - self.config.lookback)
+        reached = self._checkpoint(self._state).advanced(end, min(end, now - self.config.lookback))
         narrowed = self._width.current < self.config.window
         return {
-            self.cursor_field: timestamps.formatted(end),
-            SETTLED: timestamps.formatted(max(reached, settled) if settled else reached),
+            **reached.state(self.cursor_field, timestamps.formatted),
             **({WIDTH: int(self._width.current.total_seconds())} if narrowed else {}),
         }
 
     def _saved_width(self, state: Mapping[str, Any]) -> timedelta | None:
         """The width that Iterable could deliver at last; None where that is not saved, or not a number of seconds."""
         seconds = state.get(WIDTH)
-        is_of_a_window = any(moment is not None for moment in self._saved(state))
+        is_of_a_window = self._checkpoint(state) != Checkpoint()
         if not is_of_a_window or not isinstance(seconds, int) or isinstance(seconds, bool) or seconds <= 0:
             return None
         return timedelta(seconds=min(seconds, MOST_SECONDS))
 
-    def _saved(self, state: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
-        """The settled timestamp and the cursor of ``state``; a state without the former is given one."""
-        cursor = self._moment(state, self.cursor_field)
-        settled = self._moment(state, SETTLED)
-        if settled is None and cursor is not None:
-            settled = cursor - min(self.config.lookback, cursor - timestamps.EPOCH, key=timedelta.total_seconds)
-        return settled, cursor
+    def _checkpoint(self, state: Mapping[str, Any]) -> Checkpoint[datetime]:
+        def settle(cursor: datetime) -> datetime:
+            return cursor - min(self.config.lookback, cursor - timestamps.EPOCH, key=timedelta.total_seconds)
 
-    def _moment(self, state: Mapping[str, Any], key: str) -> datetime | None:
-        if state.get(key) is None:
-            return None
         try:
-            return timestamps.parse(state[key])
-        except ValueError:
-            raise self.unreadable_state(f"no timestamp under '{key}'") from None
+            return Checkpoint.parse(state, self.cursor_field, timestamps.parse, settle)
+        except UnreadableCheckpointError as error:
+            raise self.unreadable_state(f"no timestamp under '{error.key}'") from None
 
 
 def _in_time(reserve: Reserve, window: Window) -> Reserve:

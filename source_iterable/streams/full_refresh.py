@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 import orjson
-from airbyte_cdk.models import ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
+from airbyte_cdk.models import ConfiguredAirbyteStream, DestinationSyncMode
 from airbyte_cdk.sources.streams.checkpoint import CheckpointMode
 
 from source_iterable import timestamps
@@ -136,12 +136,6 @@ class ResumedStream(StatefulStream, ABC, Generic[Done]):
     def state_keys(self) -> Sequence[str]:
         """The cursor, if any; `done_key` in a full refresh that was cut short, or `{"finished": when ...}`."""
         return [*super().state_keys, self.done_key, FINISHED]
-
-    @property
-    def is_incremental(self) -> bool:
-        """Whether an incremental sync is read; PyAirbyte configures one also for streams without a cursor."""
-        is_configured = self.configured is not None and self.configured.sync_mode is SyncMode.incremental
-        return is_configured and self.supports_incremental
 
     @property
     def is_resumed(self) -> bool:

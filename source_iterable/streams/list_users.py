@@ -6,11 +6,10 @@ state says which lists were delivered (full_refresh.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from airbyte_cdk.models import FailureType, SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api.body import Body
@@ -122,13 +121,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
                 raise
             return True
 
-    def stream_slices(
-        self,
-        *,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[Slice]:
+    def slices(self) -> Iterator[Slice]:
         """The lists, each when it was downloaded whole, and at the end a slice of nothing that saves the last state.
 
         Raises:
@@ -154,25 +147,21 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         yield HEARTBEAT
         raise trouble
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """The members of one downloaded list; the state moves when the last one has left."""
-        if stream_slice is None or stream_slice is HEARTBEAT:
-            return
+    def records(self, stream_slice: Slice) -> Iterator[Row]:
+        """The members of one downloaded list: its lines are email addresses or, in some projects, user ids, as sent."""
         piece: plans.Slice[int] = stream_slice["piece"]
-        body: Body = piece.body
-        before = self.progress.rows
-        yield from self.emitted(self.counted(self._members(body, piece.what)))
+        record = self.selected_columns.record
+        for line in piece.body.lines():
+            text = line.decode("utf-8", "replace")
+            yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": piece.what})
+
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Count the list among those that are complete."""
+        piece: plans.Slice[int] = stream_slice["piece"]
         self._complete.add(piece.what)
         self._state = self._saved()
         self._delivered += 1
-        rows = self.progress.rows - before
-        self.progress.part_done(f"list {piece.what}", rows, body.size, piece.seconds, self._delivered, self._of)
+        self.progress.part_done(f"list {piece.what}", count, piece.body.size, piece.seconds, self._delivered, self._of)
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         run = self.run
@@ -188,13 +177,6 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
 
     def _saved(self) -> MutableMapping[str, Any]:
         return self._prepared().state(self.api.clock.now(), spans(self._complete))
-
-    def _members(self, body: Body, list_id: int) -> Iterator[Row]:
-        """The records of a list: its lines are email addresses or, in some projects, user ids; text as it was sent."""
-        record = self.selected_columns.record
-        for line in body.lines():
-            text = line.decode("utf-8", "replace")
-            yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": list_id})
 
     # Requests
 

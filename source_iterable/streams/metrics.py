@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timezone
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import FailureType, SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.models import FailureType
 
 from source_iterable import timestamps
 from source_iterable.api.body import Body
@@ -111,13 +110,7 @@ class MetricsStream(PrefetchedStream, ABC):
                 FailureType.config_error,
             ) from error
 
-    def stream_slices(
-        self,
-        *,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[Slice]:
+    def slices(self) -> Iterator[Slice]:
         """The batches, each when it was downloaded whole; those of one day together."""
         answers: list[_Answer] = []
         for number, piece in enumerate(self.prefetched(), start=1):
@@ -142,22 +135,16 @@ class MetricsStream(PrefetchedStream, ABC):
         except UnusableBodyError as error:
             raise self.unexpected(f"too much ({error})") from error
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """The records of downloaded batches."""
-        if stream_slice is None or stream_slice is HEARTBEAT:
-            return
+    def records(self, stream_slice: Slice) -> Iterable[Row]:
+        """The records of downloaded batches, none before all are known to be well."""
+        return [record for answer in stream_slice["answers"] for record in self._records(answer)]
+
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Log what was delivered."""
         answers: Sequence[_Answer] = stream_slice["answers"]
-        before = self.progress.rows
-        yield from self.emitted(self.counted([row for answer in answers for row in self._records(answer)]))
         self.progress.part_done(
             self._told(answers),
-            self.progress.rows - before,
+            count,
             sum(answer.size for answer in answers),
             max(answer.seconds for answer in answers),
             *self.share_done(stream_slice),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta, timezone
 from typing import Any
-
-from airbyte_cdk.models import SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
 
 from source_iterable import timestamps
 from source_iterable.api.client import METRICS_PATH
@@ -16,7 +13,8 @@ from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import HEARTBEAT, Slice, Turn
+from source_iterable.streams.base import Slice, Turn
+from source_iterable.streams.checkpoint import SETTLED, Checkpoint, UnreadableCheckpointError
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
@@ -45,7 +43,7 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
     @property
     def state_keys(self) -> Sequence[str]:
         """`{"date": the last day that was read, "settled": the day to resume from}`."""
-        return [*super().state_keys, "settled"]
+        return [*super().state_keys, SETTLED]
 
     def turn(self, *, is_first_sync: bool) -> Turn:
         """Behind the events: a first sync may take hours, and can be resumed."""
@@ -57,7 +55,7 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
         Raises:
             AirbyteTracedException: A config_error if ``state`` cannot be read.
         """
-        self._from = self._settled(state) if self.is_resumable else None
+        self._from = self._checkpoint(state).settled if self.is_resumable else None
         if self._from is not None and self._from > self.today():
             self.warn_of_future(self._from)
         return ActivityPlan(
@@ -105,17 +103,12 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
         """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was requested."""
         return any(_is_something(value) for name, value in row.items() if name != "id")
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
-        """The records of one day, or none of a span without metrics; the state moves when the last one has left."""
-        yield from super().read_records(sync_mode, cursor_field, stream_slice, stream_state)
-        if stream_slice and stream_slice is not HEARTBEAT:
-            self._state = self._state_after(stream_slice["answers"][0].batch.days.last)
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Move the state to the day, or to the last one of a span without metrics."""
+        super().delivered(stream_slice, count)
+        day: date = stream_slice["answers"][0].batch.days.last
+        settled = min(day + DAY, self.today() - REVISED + DAY)
+        self._state = self._checkpoint(self._state).advanced(day, settled).state(self.cursor_field, date.isoformat)
 
     def share_done(self, stream_slice: Slice) -> tuple[int, int]:
         """How many days of how many are done."""
@@ -126,17 +119,11 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
         """The day."""
         return {"date": str(batch.days)}
 
-    def _state_after(self, day: date) -> MutableMapping[str, Any]:
-        settled = min(day + DAY, self.today() - REVISED + DAY)
-        return {"date": day.isoformat(), "settled": max(settled, self._settled(self._state) or settled).isoformat()}
-
-    def _settled(self, state: Mapping[str, Any]) -> date | None:
+    def _checkpoint(self, state: Mapping[str, Any]) -> Checkpoint[date]:
         try:
-            if state.get("settled") is not None:
-                return date.fromisoformat(state["settled"])
-            return None if state.get("date") is None else date.fromisoformat(state["date"]) - REVISED
-        except (TypeError, ValueError, OverflowError):
-            raise self.unreadable_state("no day under 'date' or 'settled'") from None
+            return Checkpoint.parse(state, self.cursor_field, date.fromisoformat, lambda day: day - REVISED)
+        except UnreadableCheckpointError as error:
+            raise self.unreadable_state(f"no day under '{error.key}'") from None
 
 
 def _first_day(campaign: Row) -> date:

@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, TypeVar
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
-from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.models import FailureType
 
 from source_iterable.api.body import Body
 from source_iterable.api.errors import disk_full_error, failure
 from source_iterable.records.json_lines import Row, dump, undump
-from source_iterable.streams.base import IterableStream, Slice
+from source_iterable.streams.base import HEARTBEAT, IterableStream, Slice
 from source_iterable.streams.paging import Paging, Params
 from source_iterable.streams.totals import Listed, Tally, named
-from source_iterable.sync import Sync
 
 MAX_PASSES = 4  # over a list that changes while it is read
 PAGE_SIZE = 1000
@@ -45,15 +43,7 @@ class PagedStream(IterableStream):
     first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
     parts: ClassVar[Sequence[Part]] = ({},)
     paging: ClassVar[type[Paging]] = Paging
-
-    def __init__(
-        self,
-        sync: Sync,
-        configured: ConfiguredAirbyteStream | None = None,
-        parent: IterableStream | None = None,
-    ) -> None:
-        super().__init__(sync, configured, parent)
-        self.in_doubt = False
+    in_doubt = False
 
     def path_to(self, part: Part) -> str:
         """The path that returns ``part``."""
@@ -63,17 +53,17 @@ class PagedStream(IterableStream):
         """The parameters that choose ``part`` of the listing."""
         return part
 
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Slice | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterable[StreamData]:
+    def slices(self) -> Iterable[Slice]:
+        """One, or none but a heartbeat."""
+        return [{} if self.begin() else HEARTBEAT]
+
+    def records(self, stream_slice: Slice) -> Iterable[Row]:
         """Everything, or what changed since the saved state."""
-        if self.begin(sync_mode):
-            yield from self.emitted(self.counted(self.kept()))
-            self.end()
+        return self.kept()
+
+    def delivered(self, stream_slice: Slice, count: int) -> None:
+        """Move the state on."""
+        self.end()
 
     def kept(self) -> Iterator[Row]:
         """The records of the whole listing, none before its last page is here."""
@@ -179,7 +169,7 @@ class PagedStream(IterableStream):
             "If it stays so, report this with the log of the sync"
         )
 
-    def begin(self, sync_mode: SyncMode) -> bool:
+    def begin(self) -> bool:
         """Get ready to list; returns whether there is anything to read."""
         return True
 

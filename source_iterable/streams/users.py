@@ -93,7 +93,7 @@ class Users(ExportStream):
         (key,) = self.key_names
         keyless = 0
         with closing(body.preview()) as lines:
-            for record in super().records(lines, window):
+            for record in super().window_records(lines, window):
                 if record.get(key) not in NO_KEY:
                     return
                 keyless += 1
@@ -108,13 +108,13 @@ class Users(ExportStream):
                 FailureType.config_error,
             )
 
-    def records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
+    def window_records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
         """The records; those without a key, and those whose key came before, counted."""
         (key,) = self.key_names
         repeats = self._repeats
         # A profile moves to the open window when it changes; other windows have no profile in common.
         may_repeat = window.end > self.api.clock.fixed()
-        for record in super().records(lines, window):
+        for record in super().window_records(lines, window):
             value = record.get(key)
             if value in NO_KEY:
                 self._keyless += 1
