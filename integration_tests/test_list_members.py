@@ -29,7 +29,7 @@ from integration_tests.support.sync import (
 from integration_tests.support.sync import sync as sync_here
 from integration_tests.test_faults import failure_of, truth
 from source_iterable.api import client
-from source_iterable.api.client import Budget
+from source_iterable.api.rate_limits import Budget
 from source_iterable.prefetch import prefetcher
 
 LISTS = "lists/getUsers"

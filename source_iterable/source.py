@@ -25,11 +25,11 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api.client import EXPORT_PATH, Api
-from source_iterable.api.error_response import ErrorResponse, is_web_page
+from source_iterable.api.client import Api
+from source_iterable.api.error_response import TELLING, ErrorResponse, is_web_page
 from source_iterable.api.errors import REGION_HELP, key_error
 from source_iterable.api.export_jobs import MOST_JOBS, ExportJobs
-from source_iterable.api.retry import TELLING
+from source_iterable.api.rate_limits import EXPORT_PATH
 from source_iterable.config import DIRECT, JOBS, Config
 from source_iterable.failures import summary_of
 from source_iterable.prefetch import plans

@@ -1,17 +1,19 @@
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import datetime, timezone
-from itertools import count, cycle
+from itertools import chain, count, cycle
 from typing import Any
 
 import pytest
+import requests
 
-from source_iterable.api import export_jobs as jobs_module
+from source_iterable.api import job_files
 from source_iterable.api.client import Api
-from source_iterable.api.export_jobs import PATIENCE, ExportJobs, ExportRequest, NoExportJobError
+from source_iterable.api.export_jobs import PATIENCE, ExportJobs, NoExportJobError
 from source_iterable.api.job_answers import COMPLETED, bytes_exported, next_after
+from source_iterable.api.job_files import ExportRequest, JobFiles, StuckJobError
 from source_iterable.config import Config
-from source_iterable.streams.events.email import EmailSend
+from source_iterable.streams.events.email import EmailOpen, EmailSend
 from source_iterable.sync import Sync
 from source_iterable.windows import Window
 
@@ -28,13 +30,41 @@ def wanted() -> ExportRequest:
     return ExportRequest("email_send", "emailSend", WINDOW, lambda *_, **__: pytest.fail("no request is made"))
 
 
+Page = dict[str, Any]
+
+
+class Shown(JobFiles):
+    """A job that shows what a test says, after the name of a file or from the beginning."""
+
+    def __init__(self, api: Api, wanted: ExportRequest, show: Callable[[str | None], Page]) -> None:
+        super().__init__(api, requests.Session(), 7, wanted, patience=None)
+        self._show = show
+
+    def page(self, after: str | None = None) -> Page:
+        return self._show(after)
+
+
+Show = Callable[[Callable[[str | None], Page]], Shown]
+
+
 @pytest.fixture
-def looks(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExportJobs]:
-    """Jobs whose looks lie a third of the patience apart, without waiting."""
-    monkeypatch.setattr(api, "scaled", lambda _: 0.0)
+def showing(api: Api, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """A job that is looked at every third of the patience, without waiting."""
     ticks = count(0, int(PATIENCE / 3))
-    monkeypatch.setattr(jobs_module.time, "monotonic", lambda: float(next(ticks)))
-    return ExportJobs(api)
+    monkeypatch.setattr(job_files.time, "monotonic", lambda: float(next(ticks)))
+    return lambda show: Shown(api, wanted, show)
+
+
+def at_once(seconds: float) -> None:
+    """Do not wait."""
+
+
+def files_named(*names: str) -> Page:
+    return {"files": [{"file": name, "url": f"https://example.com/{name}"} for name in names]}
+
+
+def listed(job: JobFiles) -> list[list[str]]:
+    return [[entry["file"] for entry in entries] for entries, _ in job.pages()]
 
 
 def page_of(files: list[str], after: str | None, state: str) -> dict[str, Any]:
@@ -42,29 +72,23 @@ def page_of(files: list[str], after: str | None, state: str) -> dict[str, Any]:
     return {"jobState": state, "files": [{"file": file, "url": f"https://storage/{file}"} for file in later]}
 
 
-def test_a_job_that_goes_on_showing_files_is_waited_for(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_goes_on_showing_files_is_waited_for(showing: Show) -> None:
     """Also when its first page of files is full."""
     files: list[str] = []
 
-    def look(job: int, of: ExportRequest, after: str | None = None) -> dict[str, Any]:
+    def look(after: str | None) -> Page:
         files.append(f"file-{len(files):03}.json")
         return page_of(files, after, "running" if len(files) < 30 else "completed")
 
-    monkeypatch.setattr(looks, "_files", look)
-
-    assert looks._end_of(7, wanted, nothing) == COMPLETED
+    assert showing(look).end(at_once, PATIENCE) == COMPLETED
 
 
 @pytest.mark.parametrize("by_place", [False, True])
-def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch, by_place: bool
-) -> None:
+def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(showing: Show, by_place: bool) -> None:
     """What `startAfter` means is not documented: a name to compare with, or a place in the list."""
     files: list[str] = []
 
-    def look(job: int, of: ExportRequest, after: str | None = None) -> dict[str, Any]:
+    def look(after: str | None) -> Page:
         number = len(files)
         files.append(f"file-{number ^ 1:03}.json")
         if by_place:
@@ -72,60 +96,63 @@ def test_a_job_that_goes_on_showing_files_in_no_order_is_waited_for(
             page = files[begin : begin + PAGE]
         else:
             page = sorted(file for file in files if file > (after or ""))[:PAGE][::-1]
-        return {
-            "jobState": "running" if number < 30 else "completed",
-            "files": [{"file": file, "url": f"https://storage/{file}"} for file in page],
-        }
+        return {"jobState": "running" if number < 30 else "completed", **files_named(*page)}
 
-    monkeypatch.setattr(looks, "_files", look)
-
-    assert looks._end_of(7, wanted, nothing) == COMPLETED
+    assert showing(look).end(at_once, PATIENCE) == COMPLETED
 
 
-def test_a_job_that_shows_nothing_new_is_given_up_for_all_streams(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_shows_nothing_new_is_stuck(showing: Show) -> None:
+    with pytest.raises(StuckJobError, match="stays running"):
+        showing(lambda _: page_of(["file-1.json"], None, "Running")).end(at_once, PATIENCE)
+
+
+def test_a_job_that_is_stuck_ends_all_jobs_of_the_sync(
+    config: Config, api: Api, requests_mock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looks, "_files", lambda *_: page_of(["file-1.json"], None, "Running"))
+    monkeypatch.setattr(api, "scaled", lambda _: 0.0)
+    ticks = count(0, int(PATIENCE / 3))
+    monkeypatch.setattr(job_files.time, "monotonic", lambda: float(next(ticks)))
+    started = requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
+    requests_mock.get(f"{config.url}/api/export/7/files", json={"jobId": 7, "jobState": "Running", "files": []})
+    requests_mock.delete(f"{config.url}/api/export/7", json={})
+    jobs = ExportJobs(api)
 
-    with pytest.raises(NoExportJobError, match="job 7 stays running"):
-        looks._end_of(7, wanted, nothing)
-    with pytest.raises(NoExportJobError, match="job 7 stays running"):
-        looks.export(wanted, nothing)
+    for stream in (EmailSend, EmailOpen):
+        wanted = ExportRequest(stream.__name__, stream.data_type, WINDOW, stream(Sync(config, api)).retry_policy)
+        with pytest.raises(NoExportJobError, match="job 7 stays running"):
+            jobs.export(wanted, nothing)
+
+    assert started.call_count == 1
 
 
 def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
+    config: Config, api: Api, requests_mock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class UnwantedError(Exception):
-        """As the look-ahead raises."""
+        """As the prefetcher raises."""
 
     def unwanted(size: int) -> None:
         raise UnwantedError
 
-    monkeypatch.setattr(looks, "_files", lambda *_: pytest.fail("requested"))
+    monkeypatch.setattr(api, "scaled", lambda _: 0.0)
+    requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
+    left = requests_mock.delete(f"{config.url}/api/export/7", json={})
+    wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
 
-    with pytest.raises(UnwantedError):
-        looks._end_of(7, wanted, unwanted)
+    with pytest.raises(UnwantedError):  # and nothing is looked at: no such request is expected
+        ExportJobs(api).export(wanted, unwanted)
 
-
-def test_files_are_listed_to_their_end_even_where_the_server_ignores_from_where(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(looks, "_files", lambda *_: page_of(["a", "b"], None, "completed"))
-
-    assert [[entry["file"] for entry in page] for page, _ in looks._pages(7, wanted)] == [["a", "b"]]
+    assert left.call_count == 1
 
 
-def test_a_file_that_a_page_shows_twice_is_listed_once(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def files(job: int, of: ExportRequest, after: str | None = None) -> dict[str, Any]:
-        files = ["a", "a", "b"] if after is None else []
-        return {"jobState": "completed", "files": [{"file": one, "url": f"https://example.com/{one}"} for one in files]}
+def test_files_are_listed_to_their_end_even_where_the_server_ignores_from_where(showing: Show) -> None:
+    assert listed(showing(lambda _: page_of(["a", "b"], None, "completed"))) == [["a", "b"]]
 
-    monkeypatch.setattr(looks, "_files", files)
 
-    assert [[entry["file"] for entry in entries] for entries, _ in looks._pages(1, wanted)] == [["a", "b"]]
+def test_a_file_that_a_page_shows_twice_is_listed_once(showing: Show) -> None:
+    job = showing(lambda after: files_named("a", "a", "b") if after is None else files_named())
+
+    assert listed(job) == [["a", "b"]]
 
 
 @pytest.mark.parametrize(
@@ -136,18 +163,11 @@ def test_a_page_is_followed_by_its_greatest_and_its_last_name(names: list[str], 
     assert next_after([{"file": name} for name in names]) == after
 
 
-def test_pages_end_where_each_one_names_another_beginning(
-    looks: ExportJobs, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_end_where_each_one_names_another_beginning(showing: Show) -> None:
     """A server that shows the same files in another order each time."""
     orders = cycle([["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c", "b"]])
 
-    def files(*_: object) -> dict[str, Any]:
-        return {"files": [{"file": one, "url": f"https://example.com/{one}"} for one in next(orders)]}
-
-    monkeypatch.setattr(looks, "_files", files)
-
-    assert sorted(entry["file"] for entries, _ in looks._pages(1, wanted) for entry in entries) == ["a", "b", "c"]
+    assert sorted(chain.from_iterable(listed(showing(lambda _: files_named(*next(orders)))))) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

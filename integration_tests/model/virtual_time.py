@@ -16,11 +16,11 @@ from unittest.mock import patch
 
 import requests
 
-from source_iterable.api import client, export_jobs, patience
+from source_iterable.api import client, export_jobs, job_files, patience, rate_limits
 from source_iterable.prefetch import prefetcher, work
 from source_iterable.streams import export
 
-MODULES = (export, export_jobs, prefetcher, work)
+MODULES = (export, export_jobs, job_files, prefetcher, work)
 """The modules of the connector that look at a clock to see how long something takes."""
 FOR_EVER = 30 * 86400.0
 """A sync that waits for so many seconds without an end would never end."""
@@ -133,8 +133,8 @@ class VirtualTime:
 
 
 def _seconds_a_request(_: client.Api, path: str) -> float:
-    limit = client.REQUESTS_PER_MINUTE.get(path)
-    return client.MINUTE.total_seconds() / limit if limit else 0.0
+    limit = rate_limits.REQUESTS_PER_MINUTE.get(path)
+    return rate_limits.MINUTE.total_seconds() / limit if limit else 0.0
 
 
 class _Condition(threading.Condition):

@@ -6,45 +6,35 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.call_rate import (
-    CallRateLimitHit,
-    HttpAPIBudget,
-    HttpRequestRegexMatcher,
-    LimiterSession,
-    MovingWindowCallRatePolicy,
-    Rate,
-)
+from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.tcp_keepalive import TcpKeepaliveHTTPAdapter
 from requests.auth import AuthBase
 
 from source_iterable.api.body import Body
 from source_iterable.api.clock import Clock
-from source_iterable.api.error_response import endpoint_of, is_web_page
+from source_iterable.api.error_response import TELLING, endpoint_of, is_busy, is_web_page
 from source_iterable.api.errors import MissingEndpointError, failure, missing_endpoint_error, refused_key_error
 from source_iterable.api.patience import Outage
+from source_iterable.api.rate_limits import (
+    EXPORT_PATH,
+    JOB_REQUESTS_PER_SECOND,
+    LIST_USERS_PATH,
+    MINUTE,
+    REQUESTS_PER_MINUTE,
+    SECOND,
+    Budget,
+)
 from source_iterable.api.refusals import Refusals
-from source_iterable.api.retry import NOTABLE_WAIT, TELLING, RetryPolicy, is_busy
+from source_iterable.api.retry import RetryPolicy
 from source_iterable.config import Config
 
 SIMPLEST = "channels"  # the request that fails only if all do
-EXPORT_PATH = "export/data.json"
-LIST_USERS_PATH = "lists/getUsers"
-METRICS_PATH = "campaigns/metrics"
-# Requests a minute for each project (https://api.iterable.com/api/docs).
-REQUESTS_PER_MINUTE: Mapping[str, int] = {EXPORT_PATH: 4, LIST_USERS_PATH: 5, METRICS_PATH: 10}
-# Requests a second for each organization; the paths are patterns.
-JOB_REQUESTS_PER_SECOND: Mapping[str, int] = {"export/start": 1, r"export/\d+/files": 1}
-# A minute and a second, and what the arrival of requests may jitter by.
-MINUTE = timedelta(seconds=62)
-SECOND = timedelta(seconds=1.1)
-
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT: Mapping[str, float] = {EXPORT_PATH: 15 * 60.0, LIST_USERS_PATH: 60 * 60.0}
 USUAL_READ_TIMEOUT = 60.0
@@ -86,42 +76,6 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     """Scheme, host and port of ``url``, the port also where it goes without saying."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
-class Budget(HttpAPIBudget):
-    """The requests in a ``period`` that Iterable allows, shared by all streams; says so where one must wait.
-
-    The library beneath keeps a thread for each limit, for as long as the process lives.
-    """
-
-    def __init__(self, scale: float, limits: Mapping[str, int], period: timedelta) -> None:
-        super().__init__(
-            policies=[
-                MovingWindowCallRatePolicy(
-                    rates=[Rate(max(1, int(limit * scale)), period)],
-                    matchers=[HttpRequestRegexMatcher(url_path_pattern=f"/api/{path}$")],
-                )
-                for path, limit in limits.items()
-            ],
-            # A 429 is waited for as the answer says (retry.py); the CDK would stop all streams for a minute.
-            status_codes_for_ratelimit_hit=[],
-        )
-
-    def acquire_call(self, request: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Take a place in the budget, waiting for one if need be."""
-        try:
-            super().acquire_call(request, block=False)
-        except CallRateLimitHit as hit:
-            if not block:
-                raise
-            wait = hit.time_to_wait.total_seconds()
-            path = urlsplit(request.url).path.removeprefix("/api/")
-            if wait > NOTABLE_WAIT and path in REQUESTS_PER_MINUTE:
-                logger.info(
-                    "Waiting %.0f s or more before the next request to %s: Iterable allows %d a minute.",
-                    wait, path, REQUESTS_PER_MINUTE[path],
-                )  # fmt: skip
-            super().acquire_call(request, block=True, timeout=timeout)
 
 
 class Api:

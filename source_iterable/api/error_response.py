@@ -28,6 +28,8 @@ _OWN_NAMES = (
     (re.compile(r"^metadata/[^/{]+$"), "metadata/{table}"),
 )
 _UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
+TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was requested, if Iterable says so
+BUSY = frozenset({204, 408, 409, 423, 425})  # the statuses that mean what a 503 means
 
 
 class ErrorResponse:
@@ -88,6 +90,11 @@ def endpoint_of(url: str) -> str:
 def is_web_page(response: requests.Response) -> bool:
     """Whether an answer is HTML: so answer proxies and login pages, and Iterable where it does not know the path."""
     return str(response.headers.get("Content-Type", "")).strip().lower().startswith("text/html")
+
+
+def is_busy(status: int) -> bool:
+    """Whether the server says that it cannot answer now."""
+    return status >= requests.codes.server_error or status in BUSY
 
 
 def retry_after(response: requests.Response) -> float | None:

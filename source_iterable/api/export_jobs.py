@@ -12,10 +12,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -24,29 +20,22 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable import timestamps
 from source_iterable.api.body import Body, Grow
 from source_iterable.api.client import Api
-from source_iterable.api.errors import MissingEndpointError, RequestRejected, disk_full_error
+from source_iterable.api.errors import MissingEndpointError, RequestRejected
 from source_iterable.api.job_answers import (
     COMPLETED,
     UnusableAnswerError,
     bytes_exported,
-    files_of,
-    next_after,
     read_object,
 )
+from source_iterable.api.job_files import ExportRequest, FileError, JobFiles, StuckJobError
 from source_iterable.api.patience import NO_PATIENCE
-from source_iterable.api.retry import RetryPolicy
 from source_iterable.exceptions import DiskFullError, TooLargeError
-from source_iterable.masking import is_name
-from source_iterable.records.json_lines import Row, check
-from source_iterable.windows import Window
 
 MOST_JOBS = 2  # of the four that an organization may run
 JOB_TRIES = 3  # of a job that fails or is cancelled
 MOST_FAILURES = 3  # of windows in a row, after which no more jobs are requested
 # For how many seconds a file is requested that cannot be had, where its window may be requested directly too.
 FILE_PATIENCE = 5 * 60.0
-URL_TRIES = 4  # of a file whose URL expires before it is requested
-FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
 # Seconds between looks at a completed job that lists no files, and how many of them prove that it is empty.
 EMPTY_WAITS = (10.0, 20.0, 30.0, 60.0)
 EMPTY_PATIENCE = 30.0
@@ -59,33 +48,12 @@ REFUSED = {400, 401, 403, 404, 405}
 KEY_REFUSED = {401, 403}  # is checked for minutes where there is no other way
 START_GRACE = 2.0  # seconds for starts that are under way when the sync ends
 CANCEL_PACE = 1.1  # seconds between two cancellations
-EXPIRED = {400, 401, 403, 404, 410}
-FAILED, CANCELLED = "failed", "cancelled"
 
 logger = logging.getLogger("airbyte")
-
-NewRetryPolicy = Callable[..., RetryPolicy]
 
 
 class NoExportJobError(Exception):
     """A window cannot be had by a job; its message says why."""
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """Whose rows a job prepares.
-
-    Attributes:
-        stream: The stream, for messages.
-        data_type: Iterable's name of the rows.
-        window: Of which span.
-        attempts: Makes the attempts at a request of the stream.
-    """
-
-    stream: str
-    data_type: str
-    window: Window
-    retry_policy: NewRetryPolicy
 
 
 class ExportJobs:
@@ -130,6 +98,10 @@ class ExportJobs:
             raise self._no_more_jobs(wanted.stream, str(rejected.answer)) from rejected
         except UnusableAnswerError as error:
             raise self._no_more_jobs(wanted.stream, str(error)) from error
+        except FileError as error:
+            if self._forced:
+                raise error.cause from error
+            raise (self._failed(str(error)) if error.may_heal else self._no_more_jobs("", str(error))) from error
         except AirbyteTracedException as error:
             if self._forced:
                 raise
@@ -225,27 +197,11 @@ class ExportJobs:
 
     def _end_of(self, job: int, wanted: ExportRequest, grow: Grow) -> str:
         """How the job ended: `completed`, `failed` or `cancelled`."""
-        shown = ""
-        seen: set[str] = set()
-        following: deque[str] = deque()
-        wait, since = FIRST_POLL, time.monotonic()
-        while True:
-            self._pause(wait, grow)
-            page = self._files(job, wanted, following[0] if following else None)
-            state = str(page.get("jobState", "")).lower()
-            if state in {COMPLETED, FAILED, CANCELLED}:
-                return state
-            entries = files_of(page)
-            new = {entry["file"] for entry in entries} - seen
-            if new:
-                seen |= new
-                following = deque(dict.fromkeys((max(seen), entries[-1]["file"])))
-            following.rotate()  # either may be the one that what is new comes after
-            if new or state != shown:
-                shown, since = state, time.monotonic()
-            elif time.monotonic() - since > (LONG_PATIENCE if self._forced else PATIENCE):
-                raise self._no_more_jobs("", f"job {job} stays {state if is_name(state) else 'without a state'}")
-            wait = min(2 * wait, LAST_POLL)
+        try:
+            most = LONG_PATIENCE if self._forced else PATIENCE
+            return self._files(job, wanted).end(lambda seconds: self._pause(seconds, grow), most)
+        except StuckJobError as stuck:
+            raise self._no_more_jobs("", f"job {job} {stuck}") from stuck
 
     def _pause(self, seconds: float, grow: Grow) -> None:
         """Wait before another look at a job, unless nobody wants its window any more."""
@@ -253,13 +209,8 @@ class ExportJobs:
             raise NoExportJobError("the sync ends")
         grow(0)  # raises if nobody wants the window any more
 
-    def _files(self, job: int, wanted: ExportRequest, after: str | None = None) -> Row:
-        """A page of the job's files."""
-        policy = wanted.retry_policy(
-            f"the files of the export job of {wanted.window}", rejects={404}, expects_object=True
-        )
-        params = {} if after is None else {"startAfter": after}
-        return read_object(self._api.get(f"export/{job}/files", params, policy, wanted.stream, self._session))
+    def _files(self, job: int, wanted: ExportRequest) -> JobFiles:
+        return JobFiles(self._api, self._session, job, wanted, patience=None if self._forced else FILE_PATIENCE)
 
     def _fetch(self, job: int, wanted: ExportRequest, grow: Grow) -> Body:
         """All files of a completed job, one behind the other.
@@ -268,10 +219,10 @@ class ExportJobs:
         """
         waited = 0.0
         for wait in (*EMPTY_WAITS, None):
-            body, files = self._download(job, wanted, grow)
-            exported = None if files else self._bytes_exported(job, wanted)
-            if files or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
-                logger.info("%s: export job %d: %d file%s.", wanted.stream, job, files, "" if files == 1 else "s")
+            body, count = self._files(job, wanted).download(grow)
+            exported = None if count else self._bytes_exported(job, wanted)
+            if count or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
+                logger.info("%s: export job %d: %d file%s.", wanted.stream, job, count, "" if count == 1 else "s")
                 return body
             body.close()
             if wait is not None:
@@ -301,85 +252,6 @@ class ExportJobs:
         except (AirbyteTracedException, NoExportJobError, UnusableAnswerError):
             pass  # another job may be luckier
         return None
-
-    def _download(self, job: int, wanted: ExportRequest, grow: Grow) -> tuple[Body, int]:
-        """The files that a completed job lists, one behind the other, and how many there are."""
-        try:
-            body = Body.multipart()
-        except OSError as error:
-            raise disk_full_error(wanted.stream, error) from error
-        files = 0
-        try:
-            for entries, after in self._pages(job, wanted):
-                for entry in entries:
-                    self._add(body, job, wanted, after, entry, grow)
-                    files += 1
-        except BaseException:
-            body.close()
-            grow(-body.size)
-            raise
-        return body.whole(), files
-
-    def _pages(self, job: int, wanted: ExportRequest) -> Iterator[tuple[list[Row], str | None]]:
-        """The job's files page by page, each file once, each page with the file that it comes after.
-
-        Not documented are how many files a page holds, their order, and whether `startAfter` is compared with names
-        or is a place in a list. So each page is followed by what comes after its greatest name, and after its last.
-        Files may be listed a little late: pages that showed any are requested again, until they show no others.
-        """
-        seen: set[str] = set()
-        followed: set[str | None] = {None}
-        following: deque[str | None] = deque(followed)
-        showed: dict[str | None, None] = {}
-        is_checked = False
-        while following:
-            after = following.popleft()
-            page = self._files(job, wanted, after)
-            entries = files_of(page)
-            if page.get("exportTruncated"):
-                raise TooLargeError("the export job was cut at Iterable's limit")
-            new = {entry["file"]: entry for entry in entries if entry["file"] not in seen}
-            if new:
-                yield list(new.values()), after
-                seen |= new.keys()
-                showed[after] = None
-                is_checked = False
-            following += (name for name in next_after(entries) if name not in followed)
-            followed.update(following)
-            if not following and not is_checked:
-                following.extend(showed)
-                is_checked = True
-
-    def _add(self, body: Body, job: int, wanted: ExportRequest, after: str | None, entry: Row, grow: Grow) -> None:
-        """Fetch one file; where its URL expired, after the page is requested again."""
-        url = entry["url"]
-        for _ in range(URL_TRIES):
-            policy = wanted.retry_policy(
-                f"a file of the export job of {wanted.window}",
-                rejects=EXPIRED,
-                receive=lambda response: body.add(response, check=check, grow=grow),
-                **({} if self._forced else {"patience": FILE_PATIENCE}),
-            )
-            try:
-                self._api.get_signed(url, policy, wanted.stream)
-            except ValueError:
-                # The address stays out of messages: it opens the file.
-                raise UnusableAnswerError("the address of a file cannot be used") from None
-            except DiskFullError:
-                raise
-            except AirbyteTracedException as error:
-                if self._forced:
-                    raise
-                where = f"{urlsplit(url).hostname}: {error.message}"
-                if error.failure_type is FailureType.transient_error:
-                    raise self._failed(where) from error
-                raise self._no_more_jobs("", where) from error
-            except RequestRejected:
-                fresh = files_of(self._files(job, wanted, after))
-                url = next((one["url"] for one in fresh if one["file"] == entry["file"]), url)
-            else:
-                return
-        raise UnusableAnswerError("the addresses of its files expire at once")
 
     def _cancel(self, job: int) -> None:
         with self._changed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import KW_ONLY, dataclass
 
 import requests
 from airbyte_cdk.models import FailureType
@@ -18,9 +19,10 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 )
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable.api import rate_limits
 from source_iterable.api.body import Body
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
-from source_iterable.api.error_response import ErrorResponse, is_web_page, retry_after
+from source_iterable.api.error_response import TELLING, ErrorResponse, is_busy, is_web_page, retry_after
 from source_iterable.api.errors import (
     RequestRejected,
     disk_full_error,
@@ -30,6 +32,7 @@ from source_iterable.api.errors import (
     refused_key_error,
 )
 from source_iterable.api.patience import LONGEST_WAIT, NO_PATIENCE, PATIENCE, Outage, Patience, Trouble
+from source_iterable.api.rate_limits import NOTABLE_WAIT, RateLimitWaits
 from source_iterable.api.readings import MAX_READINGS, Ending, Readings
 from source_iterable.api.refusals import CHECK_WAITS, Refusals
 from source_iterable.masking import masked
@@ -39,27 +42,18 @@ SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign tha
 DISK_TRIES = 5
 # How often an answer about one thing must come before it is believed.
 REJECTIONS: Mapping[int, int] = {400: 2, 404: 2, 500: 3}
-RATE_LIMIT_PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
-RATE_LIMIT_WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
-NOTABLE_WAIT = 10.0  # seconds; longer waits for the rate limit are logged
-TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was requested, if Iterable says so
-BUSY = frozenset({204, 408, 409, 423, 425})  # the statuses that mean what a 503 means
 UNLIMITED = 10**9
 
 logger = logging.getLogger("airbyte")
 
 
-def is_busy(status: int) -> bool:
-    """Whether the server says that it cannot answer now."""
-    return status >= requests.codes.server_error or status in BUSY
-
-
+@dataclass(eq=False)
 class RetryPolicy(ErrorHandler, BackoffStrategy):
     """The attempts at one request after another, for the CDK's retry loop: what to make of each answer.
 
     A 200 is a success once its body lies whole on disk; `take_body` then returns it. Used by one thread at a time.
 
-    Args:
+    Attributes:
         stream: Whose request it is, for messages.
         data_center: Whom it goes to, for messages: "US data center (api.iterable.com)".
         subject: What is requested, for messages: "the export of A to B".
@@ -86,44 +80,29 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
     max_retries = UNLIMITED  # counted here: not all failures count alike
     max_time = UNLIMITED  # would count the budget's pacing as well
 
-    def __init__(
-        self,
-        stream: str,
-        subject: str,
-        *,
-        data_center: str = "data center",
-        patience: float | Callable[[], float] = PATIENCE,
-        tries: int = MAX_ATTEMPTS,
-        on_exhausted: Callable[[str], Exception] | None = None,
-        receive: Callable[[requests.Response], Body] = Body.receive_answer,
-        rejects: Collection[int] = (),
-        limit_patience: float = RATE_LIMIT_PATIENCE,
-        on_answer: Callable[[], None] | None = None,
-        refusals: Refusals | None = None,
-        is_down: Callable[[], bool] | None = None,
-        outage: Outage | None = None,
-        on_disk_full: Callable[[], None] | None = None,
-        on_unframed: Callable[[], None] | None = None,
-        expects_object: bool = False,
-    ) -> None:
-        self._stream = stream
-        self._subject = subject
-        self._data_center = data_center
-        self._tries = tries
-        self._patience_of = patience
-        self._on_exhausted = on_exhausted
-        self._receive = receive
+    stream: str
+    subject: str
+    _: KW_ONLY
+    data_center: str = "data center"
+    patience: float | Callable[[], float] = PATIENCE
+    tries: int = MAX_ATTEMPTS
+    on_exhausted: Callable[[str], Exception] | None = None
+    receive: Callable[[requests.Response], Body] = Body.receive_answer
+    rejects: Collection[int] = ()
+    limit_patience: float = rate_limits.PATIENCE
+    on_answer: Callable[[], None] | None = None
+    refusals: Refusals | None = None
+    is_down: Callable[[], bool] | None = None
+    outage: Outage | None = None
+    on_disk_full: Callable[[], None] | None = None
+    on_unframed: Callable[[], None] | None = None
+    expects_object: bool = False
+
+    def __post_init__(self) -> None:
+        rejects = self.rejects
         self._rejects = (
             rejects if isinstance(rejects, Mapping) else {status: REJECTIONS.get(status, 1) for status in rejects}
         )
-        self._limit_patience = limit_patience
-        self._on_answer = on_answer
-        self._refusals = refusals
-        self._is_down = is_down
-        self._outage = outage
-        self._on_disk_full = on_disk_full
-        self._on_unframed = on_unframed
-        self._expects_object = expects_object
         self._wait: float | None = None
         self._body: Body | None = None
         self._begin()
@@ -137,8 +116,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         self._denied = 0
         self._key_refused = True  # at each check so far
         self._rejected = 0
-        self._limited = 0
-        self._waited = 0.0
+        self._limit = RateLimitWaits()
         self._readings = Readings()
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> ErrorResolution:
@@ -151,8 +129,8 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             RequestRejected: If the answer is about the thing requested (only where ``rejects``).
         """
         self._wait = None
-        if self._on_answer is not None:
-            self._on_answer()
+        if self.on_answer is not None:
+            self.on_answer()
         if not isinstance(response_or_exception, requests.Response):
             return self._unanswered(response_or_exception)
         status = response_or_exception.status_code
@@ -183,7 +161,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
 
     def _received(self, response: requests.Response) -> ErrorResolution:
         try:
-            body = self._receive(response)
+            body = self.receive(response)
             if not self._is_believed(body):
                 body.reject()
                 return self._doubted(body.latest)
@@ -193,14 +171,14 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             raise self._system_error(f"cannot be read: {masked(str(error))}.", masked(str(error))) from error
         except OSError as error:
             self._disk_full += 1
-            if self._on_exhausted is not None or self._disk_full >= DISK_TRIES:
-                raise disk_full_error(self._stream, error) from error
-            if self._on_disk_full is not None:  # downloads of other streams may fill it for the moment
-                self._on_disk_full()
+            if self.on_exhausted is not None or self._disk_full >= DISK_TRIES:
+                raise disk_full_error(self.stream, error) from error
+            if self.on_disk_full is not None:  # downloads of other streams may fill it for the moment
+                self.on_disk_full()
             return self._retry("no room on disk")
         self._begin()
-        if self._refusals is not None:
-            self._refusals.allowed(str(response.url), self._stream)
+        if self.refusals is not None:
+            self.refusals.allowed(str(response.url), self.stream)
         self._body = body
         return ErrorResolution(ResponseAction.SUCCESS)
 
@@ -209,14 +187,14 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         ending = body.latest
         if not ending.is_doubtful:
             return True
-        if self._expects_object:
+        if self.expects_object:
             if not body.is_object():
                 body.reject()
                 raise BrokenBodyError("the JSON object is cut")
             return True
         believed = self._readings.believe(ending, body.digest())
-        if believed and not ending.is_framed and self._on_unframed is not None:
-            self._on_unframed()
+        if believed and not ending.is_framed and self.on_unframed is not None:
+            self.on_unframed()
         return believed
 
     def _doubted(self, ending: Ending) -> ErrorResolution:
@@ -260,33 +238,33 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
                 raise RequestRejected(answer)
             return self._retry(f"Iterable answered {answer}")
         if is_busy(status):
-            tries = SERVER_TRIES if self._tries > 1 else 1
+            tries = SERVER_TRIES if self.tries > 1 else 1
             return self._failed(Trouble.SERVER, f"Iterable answered {answer}", answer.detail, tries=tries)
         raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
 
     def _require_endpoint(self, answer: ErrorResponse) -> None:
         if answer.is_of_no_endpoint:
-            raise missing_endpoint_error(self._stream, answer.endpoint, self._data_center)
+            raise missing_endpoint_error(self.stream, answer.endpoint, self.data_center)
 
     def _key_met_refusal(self, answer: ErrorResponse) -> ErrorResolution:
         """What to do about a 401 or 403: send the request again for two minutes, if the key was accepted before."""
-        refusals = self._refusals
+        refusals = self.refusals
         if refusals is None:
-            raise permission_error(self._stream, answer)
+            raise permission_error(self.stream, answer)
         is_key_refused = refusals.is_key_refused()
         self._key_refused = self._key_refused and is_key_refused
         checks = self._denied
         if refusals.of_key:
-            raise refused_key_error(self._stream, refusals.of_key)
-        is_doubtful = refusals.is_doubtful(answer.endpoint, self._stream, is_key_refused=is_key_refused)
+            raise refused_key_error(self.stream, refusals.of_key)
+        is_doubtful = refusals.is_doubtful(answer.endpoint, self.stream, is_key_refused=is_key_refused)
         if is_doubtful and checks < len(CHECK_WAITS):
             self._denied += 1
             return self._retry(f"Iterable answered {answer}, although the key was accepted before", CHECK_WAITS[checks])
         if self._key_refused and refusals.is_final(checks):
             refusals.believe_key_refused(answer)
-            raise refused_key_error(self._stream, refusals.of_key)
-        refusals.believe_denied(answer.endpoint, self._stream)
-        raise permission_error(self._stream, answer)
+            raise refused_key_error(self.stream, refusals.of_key)
+        refusals.believe_denied(answer.endpoint, self.stream)
+        raise permission_error(self.stream, answer)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.SSLError):
@@ -304,20 +282,20 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
 
     def _failed(self, kind: Trouble, trouble: str, detail: str = "", *, tries: int | None = None) -> ErrorResolution:
         if self._patience is None:
-            self._patience = Patience(self._seconds_of_patience(), self._outage)
+            self._patience = Patience(self._seconds_of_patience(), self.outage)
         patience = self._patience
         patience.met(kind)
-        if self._on_exhausted is not None and patience.seconds == NO_PATIENCE:
-            raise self._on_exhausted(trouble)
+        if self.on_exhausted is not None and patience.seconds == NO_PATIENCE:
+            raise self.on_exhausted(trouble)
         if not kind.may_be_too_much:
             self._broken = 0
-        elif self._on_exhausted is not None:
-            if self._is_down is not None and self._is_down():  # less would fail as well
+        elif self.on_exhausted is not None:
+            if self.is_down is not None and self.is_down():  # less would fail as well
                 trouble = f"{trouble}, as the simplest request does"
             else:
                 self._broken += 1
-            if self._broken >= (tries or self._tries):
-                raise self._on_exhausted(trouble)
+            if self._broken >= (tries or self.tries):
+                raise self.on_exhausted(trouble)
         if patience.is_exhausted:
             raise self._transient_error(
                 f"failed {patience.tries} times in {_minutes(patience.elapsed)}; the last time {trouble}. "
@@ -328,7 +306,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         return self._retry(trouble)
 
     def _seconds_of_patience(self) -> float:
-        return self._patience_of if isinstance(self._patience_of, int | float) else self._patience_of()
+        return self.patience if isinstance(self.patience, int | float) else self.patience()
 
     def _retry(self, trouble: str, wait: float | None = None) -> ErrorResolution:
         """Send the request again after ``wait`` seconds, by default 1, 2, 4 ... 60."""
@@ -338,47 +316,40 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if self._patience is not None:
             self._patience.waited(wait)
         self._wait = wait
-        logger.info("%s: requesting %s again in %.0f s: %s.", self._stream, self._subject, wait, trouble)
+        logger.info("%s: requesting %s again in %.0f s: %s.", self.stream, self.subject, wait, trouble)
         return self._resolution(trouble)
 
     def _resolution(self, trouble: str) -> ErrorResolution:
         return ErrorResolution(
-            ResponseAction.RETRY, FailureType.transient_error, f"{self._stream}: {self._subject}: {trouble}"
+            ResponseAction.RETRY, FailureType.transient_error, f"{self.stream}: {self.subject}: {trouble}"
         )
 
     def _limit_met(self, response: requests.Response) -> ErrorResolution:
         asked = retry_after(response)
-        wait = self._rate_limit_wait(asked)
-        if self._waited + wait > self._limit_patience:
-            limit = f"Iterable asks to wait {asked:.0f} s more" if asked == wait else "the limit stays in use"
+        limit = self._limit
+        wait = limit.next(asked)
+        if limit.waited + wait > self.limit_patience:
+            remaining = f"Iterable asks to wait {asked:.0f} s more" if asked == wait else "the limit stays in use"
             raise self._transient_error(
-                f"met Iterable's rate limit (HTTP 429): {self._waited:.0f} s were waited for and {limit}. "
+                f"met Iterable's rate limit (HTTP 429): {limit.waited:.0f} s were waited for and {remaining}. "
                 "Other programs use this project's limit: let them pause, or sync at another time.",
                 "rate limit exceeded",
             )
-        self._limited += 1
-        self._waited += wait
+        limit.spend(wait)
         self._wait = wait
         if wait > NOTABLE_WAIT:
             logger.info(
                 "%s: waiting %.0f s for %s: Iterable answered HTTP 429, another program uses the limit "
                 "(%.0f of at most %.0f s).",
-                self._stream, wait, self._subject, self._waited, self._limit_patience,
+                self.stream, wait, self.subject, limit.waited, self.limit_patience,
             )  # fmt: skip
         return self._resolution("rate limit in use")
 
-    def _rate_limit_wait(self, asked: float | None) -> float:
-        """The seconds that were requested; a request that is refused again waits longer, whatever was asked."""
-        waits = RATE_LIMIT_WAITS
-        if asked is None:
-            return waits[min(self._limited, len(waits) - 1)]
-        return max(asked, 1.0 if self._limited == 0 else waits[min(self._limited, len(waits)) - 1])
-
     def _system_error(self, trouble: str, detail: str) -> AirbyteTracedException:
-        return failure(self._stream, f"{self._subject} {trouble}", detail, FailureType.system_error)
+        return failure(self.stream, f"{self.subject} {trouble}", detail, FailureType.system_error)
 
     def _transient_error(self, trouble: str, detail: str) -> AirbyteTracedException:
-        return failure(self._stream, f"{self._subject} {trouble}", detail, FailureType.transient_error)
+        return failure(self.stream, f"{self.subject} {trouble}", detail, FailureType.transient_error)
 
 
 def _minutes(seconds: float) -> str:

@@ -12,7 +12,7 @@ from source_iterable import timestamps
 from source_iterable.api.clock import TOLERANCE
 from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams import campaign_states
-from source_iterable.streams.base import IterableStream
+from source_iterable.streams.api_stream import ApiStream
 from source_iterable.streams.changing import ChangingStream
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
 from source_iterable.streams.paged import PagedStream, Part
@@ -78,7 +78,7 @@ class Campaigns(ChangingStream):
         self,
         sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        parent: IterableStream | None = None,
+        parent: ApiStream | None = None,
     ) -> None:
         super().__init__(sync, configured, parent)
         self._known: dict[int, str] = {}  # what the destination has of campaigns that this listing did not show yet

@@ -15,7 +15,7 @@ from source_iterable.api.errors import RequestRejected
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.prefetch.in_order import in_order
 from source_iterable.records.json_lines import Row
-from source_iterable.streams.base import IterableStream
+from source_iterable.streams.api_stream import ApiStream
 from source_iterable.streams.chunks import ChunkedStream, Derived, Kept, Listing, Position
 from source_iterable.sync import Sync
 
@@ -29,7 +29,7 @@ class DetailStream(ChunkedStream, ABC):
         self,
         sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        parent: IterableStream | None = None,
+        parent: ApiStream | None = None,
     ) -> None:
         super().__init__(sync, configured, parent)
         self._answered: set[str] = set()

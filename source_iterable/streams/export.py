@@ -19,9 +19,10 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api.body import Body
-from source_iterable.api.client import EXPORT_PATH
 from source_iterable.api.errors import failure
-from source_iterable.api.export_jobs import ExportRequest, NoExportJobError
+from source_iterable.api.export_jobs import NoExportJobError
+from source_iterable.api.job_files import ExportRequest
+from source_iterable.api.rate_limits import EXPORT_PATH
 from source_iterable.config import JOBS
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans

@@ -13,9 +13,9 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api.body import Body
-from source_iterable.api.client import LIST_USERS_PATH
 from source_iterable.api.errors import RequestRejected, failure
 from source_iterable.api.patience import NO_PATIENCE, SHORT_PATIENCE
+from source_iterable.api.rate_limits import LIST_USERS_PATH
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.prefetch import plans

@@ -13,9 +13,9 @@ from airbyte_cdk.models import FailureType
 from source_iterable import timestamps
 from source_iterable.api.body import Body
 from source_iterable.api.body_scan import UnusableBodyError
-from source_iterable.api.client import METRICS_PATH
 from source_iterable.api.csv import header, table
 from source_iterable.api.errors import failure
+from source_iterable.api.rate_limits import METRICS_PATH
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, Batch

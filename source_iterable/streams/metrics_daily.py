@@ -7,7 +7,7 @@ from datetime import date, timedelta, timezone
 from typing import Any
 
 from source_iterable import timestamps
-from source_iterable.api.client import METRICS_PATH
+from source_iterable.api.rate_limits import METRICS_PATH
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
 from source_iterable.prefetch.plans import Reserve

@@ -9,6 +9,7 @@ from typing import Any
 from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
 
 from source_iterable.api.errors import failure
+from source_iterable.streams.api_stream import ApiStream
 from source_iterable.streams.base import IterableStream
 from source_iterable.sync import Sync
 
@@ -20,7 +21,7 @@ class StatefulStream(IterableStream, ABC):
         self,
         sync: Sync,
         configured: ConfiguredAirbyteStream | None = None,
-        parent: IterableStream | None = None,
+        parent: ApiStream | None = None,
     ) -> None:
         super().__init__(sync, configured, parent)
         uses_a_state = parent is None and self.is_resumable

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from source_iterable.api.body import Body
-from source_iterable.api.client import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE, Api
+from source_iterable.api.client import Api
+from source_iterable.api.rate_limits import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE
 from source_iterable.config import Config
 from source_iterable.records.columns import GENERATED
 from source_iterable.streams import STREAMS
