@@ -6,6 +6,7 @@ README.md and docs/iterable.md. Nothing is requested: of a project, `discover` n
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,9 @@ from source_iterable.streams import STREAMS
 from source_iterable.sync import Sync
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "source_iterable"
 README, PAGE, COLUMNS = ROOT / "README.md", ROOT / "docs" / "iterable.md", ROOT / "docs" / "columns.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 # Profile fields by which a project is known to identify people by address, or otherwise.
 PROJECTS: Sequence[Mapping[str, str]] = ({"emailListIds": "array"}, {"userListIds": "array"})
@@ -183,6 +186,20 @@ def filled(text: str, name: str, content: str) -> str:
     return f"{before}{begin}\n\n{content}\n\n{end}{after}"
 
 
+def modules() -> str:
+    """The modules of the package, each with the first sentence of its docstring, package by package."""
+
+    def place(path: Path) -> tuple[str, bool, str]:
+        return path.parent.as_posix(), path.name != "__init__.py", path.name
+
+    paths = sorted(PACKAGE.rglob("*.py"), key=place)
+    rows = []
+    for path in paths:
+        summary = (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n\n")[0]
+        rows.append([f"`{path.relative_to(PACKAGE).as_posix()}`", _cell(" ".join(summary.split()).rstrip("."))])
+    return markdown(["module", "what it is about"], rows)
+
+
 def made() -> dict[Path, str]:
     """The files that this module writes, with what they must hold."""
     found = tables()
@@ -191,6 +208,7 @@ def made() -> dict[Path, str]:
         README: filled(README.read_text("utf-8"), "tables", readme_tables(found)),
         PAGE: filled(page, "costs", page_costs(found)),
         COLUMNS: all_columns(found),
+        ARCHITECTURE: filled(ARCHITECTURE.read_text("utf-8"), "modules", modules()),
     }
 
 
