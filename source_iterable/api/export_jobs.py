@@ -228,7 +228,7 @@ class ExportJobs:
             if wait is not None:
                 self._pause(wait, grow)
                 waited += wait
-        raise NoExportJobError(f"job {job} exported {exported} bytes, but lists no files")
+        raise self._failed(f"job {job} exported {exported} bytes, but lists no files")
 
     def _bytes_exported(self, job: int, wanted: ExportRequest) -> int | None:
         """How much a completed job exported, as the list of jobs tells; None if it does not."""
