@@ -28,7 +28,7 @@ from integration_tests.support.sync import (
 from source_iterable.api import export_jobs
 from source_iterable.api.client import Api
 from source_iterable.api.export_jobs import MOST_FAILURES, MOST_JOBS
-from source_iterable.prefetch.prefetcher import RETRY_DELAYS
+from source_iterable.prefetch.results import RETRY_DELAYS
 
 EXPORT = "export/data.json"
 BEGIN = "export/start"

@@ -10,7 +10,7 @@ from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.expected import EXPORTS, TABLES, TRUTH_OF, assert_exact, expected
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
 from source_iterable.prefetch import prefetcher
-from source_iterable.streams import export
+from source_iterable.streams import transports
 
 EXPORT = "export/data.json"
 
@@ -94,7 +94,7 @@ def test_given_a_width_that_is_none_when_synced_then_windows_are_as_the_settings
 def test_given_a_download_that_takes_too_long_when_synced_then_it_is_split(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(transports, "DOWNLOAD_SECONDS", 0.2)
     slow = Fault(kind="hang", endpoint=EXPORT, data_type="emailSend", after_bytes=60, seconds=0.5)
     sandbox.faults.add(slow)
 

@@ -28,18 +28,20 @@ from source_iterable import timestamps
 from source_iterable.api.client import Api
 from source_iterable.api.error_response import TELLING, ErrorResponse, is_web_page
 from source_iterable.api.errors import REGION_HELP, key_error
-from source_iterable.api.export_jobs import MOST_JOBS, ExportJobs
+from source_iterable.api.export_jobs import MOST_JOBS
 from source_iterable.api.rate_limits import EXPORT_PATH
-from source_iterable.config import DIRECT, JOBS, Config
+from source_iterable.config import Config
 from source_iterable.failures import summary_of
 from source_iterable.prefetch import plans
-from source_iterable.prefetch.prefetcher import RETRY_DELAYS, Prefetcher
+from source_iterable.prefetch.prefetcher import Prefetcher
+from source_iterable.prefetch.results import RETRY_DELAYS
 from source_iterable.states import SavedStates
 from source_iterable.streams import STREAMS, IterableStream
 from source_iterable.streams.export import ExportStream
 from source_iterable.streams.missing import UnknownStream
 from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.state import StatefulStream
+from source_iterable.streams.transports import export_jobs
 from source_iterable.streams.users import Users
 from source_iterable.sync import Sync
 
@@ -149,13 +151,12 @@ class SourceIterable(AbstractSource):
         _require_each_once(catalog)
         api = Api(parsed)
         api.begin_sync()
-        by_job = parsed.export_method != DIRECT and _selects_exports(catalog)
-        jobs = ExportJobs(api, forced=parsed.export_method == JOBS) if by_job else None
+        jobs = export_jobs(parsed, api) if _selects_exports(catalog) else None
         prefetcher = Prefetcher(
             (),
             parsed.spool_bytes,
-            job_workers=MOST_JOBS if by_job else 0,
-            seconds_a_request=api.seconds_a_request(EXPORT_PATH),
+            job_workers=MOST_JOBS if jobs is not None else 0,
+            seconds_per_request=api.seconds_a_request(EXPORT_PATH),
             retry_delays=[api.scaled(delay) for delay in RETRY_DELAYS],
         )
         sync = Sync(parsed, api, SavedStates(state), prefetcher, jobs, in_batches=self._in_batches)

@@ -1,6 +1,6 @@
-"""The prefetcher under stress: random streams, sizes, refusals, failures and room, on real threads.
+"""The prefetcher under stress: random streams, sizes, rejections, failures and disk limits, on real threads.
 
-A seed tells everything but the order in which threads run. The tests and `make soak` try seeds.
+A seed determines everything but the order in which threads run. The tests and `make soak` try seeds.
 """
 
 import threading
@@ -11,10 +11,12 @@ from datetime import datetime, timedelta, timezone
 from random import Random
 
 from source_iterable.exceptions import TooLargeError
-from source_iterable.prefetch.plans import ListPlan, Reserve, SlicePlan
+from source_iterable.prefetch.list_plan import ListPlan
+from source_iterable.prefetch.plans import Reserve, SlicePlan
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.windows import SECOND, Width, Window
+from unit_tests.bodies import Body, Transport
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -27,33 +29,20 @@ class FailedError(Exception):
 
 
 @dataclass
-class Body:
-    """A body that notes when it is closed."""
-
-    size: int
-    closed: bool = False
-
-    def close(self) -> None:
-        """Note it; once is enough."""
-        assert not self.closed, "closed twice"
-        self.closed = True
-
-
-@dataclass
 class World:
-    """A server and what it was asked, all of it drawn from a seed."""
+    """A server and its bodies, all of it drawn from a seed."""
 
     seed: int
     lock: threading.Lock = field(default_factory=threading.Lock)
     bodies: list[Body] = field(default_factory=list)
     ends: dict[str, object] = field(default_factory=dict)
-    """What comes last of each stream that does not fail."""
+    """The last partition of each stream that does not fail."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.hourly = self.random.choice([1, 20, 400])
         self.largest = self.random.choice([10**9, 50_000, 5_000, 700])
-        self.room = self.random.choice([10**9, 30_000, 3_000, 600])
+        self.disk_limit = self.random.choice([10**9, 30_000, 3_000, 600])
         self.pause = self.random.choice([0.0, 0.0, 0.0005])
 
     def windows(self, name: str) -> WindowPlan:
@@ -64,7 +53,7 @@ class World:
         fails_at = span.start + random.random() * span.width if random.random() < 0.15 else None
         base = random.choice([DAY, 7 * DAY, 30 * DAY])
 
-        def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
+        def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
             if fails_at is not None and window.start <= fails_at < window.end:
                 raise FailedError(name)
             size = max(1, round(self.hourly * window.width.total_seconds() / 3600))
@@ -78,7 +67,8 @@ class World:
             last = lambda: Window(span.end, span.end + DAY)  # noqa: E731 - as a method would be
         if fails_at is None:
             self.ends[name] = span.end + DAY if last else span.end
-        return WindowPlan(name, "export", span, Width(base, small=random.choice([0, 5_000])), fetch, last)
+        width = Width(base, small=random.choice([0, 5_000]))
+        return WindowPlan(name, "export", span, width, Transport(fetch), last)
 
     def lists(self, name: str) -> ListPlan[int]:
         """A plan of a list, which may fail at its sixth entry."""
@@ -102,7 +92,7 @@ class World:
         return body
 
     def _take(self, reserve: Reserve, size: int) -> None:
-        """Come in a few pieces, one of which may be given back, as a body that broke off once."""
+        """Reserve in a few steps, one of which may be given back, as a body that broke off once."""
         random = Random(f"{self.seed}:{size}:{time.monotonic_ns()}")
         if random.random() < 0.2:
             reserve(size // 2)
@@ -114,14 +104,14 @@ class World:
             reserve(min(step, size - begin))
 
 
-def what_comes(prefetcher: Prefetcher, table: str, random: Random, pause: float) -> Iterator[object]:
-    """The slices of a stream, read at an uneven pace; none of the bodies is taken away meanwhile."""
-    for piece in prefetcher.slices(table):
-        assert not piece.body.closed
+def partitions(prefetcher: Prefetcher, stream: str, random: Random, pause: float) -> Iterator[object]:
+    """The partitions of a stream, read at an uneven pace; no body is closed while it is read."""
+    for slice_ in prefetcher.slices(stream):
+        assert not slice_.body.closed
         if pause and random.random() < 0.3:
             time.sleep(pause)
-        assert not piece.body.closed, "taken away while it was read"
-        yield piece.what
+        assert not slice_.body.closed, "closed while it was read"
+        yield slice_.partition
 
 
 def read_all(world: World, prefetcher: Prefetcher, plans: list[SlicePlan[object]]) -> dict[str, list[object]]:
@@ -130,11 +120,11 @@ def read_all(world: World, prefetcher: Prefetcher, plans: list[SlicePlan[object]
     came: dict[str, list[object]] = {}
     for plan in plans:
         came[plan.stream] = []
-        gives_up = random.randrange(10) if random.random() < 0.1 else 10**9
+        limit = random.randrange(10) if random.random() < 0.1 else 10**9
         try:
-            for what in what_comes(prefetcher, plan.stream, random, world.pause * 2):
-                came[plan.stream].append(what)
-                if len(came[plan.stream]) > gives_up:
+            for partition in partitions(prefetcher, plan.stream, random, world.pause * 2):
+                came[plan.stream].append(partition)
+                if len(came[plan.stream]) > limit:
                     world.ends.pop(plan.stream, None)
                     break
         except FailedError as error:
@@ -147,11 +137,11 @@ def try_one(seed: int) -> None:
     world = World(seed)
     number = world.random.randrange(1, 6)
     plans: list[SlicePlan[object]] = [
-        (world.lists if world.random.random() < 0.25 else world.windows)(f"stream {at}")  # type: ignore[misc]
-        for at in range(number)
+        (world.lists if world.random.random() < 0.25 else world.windows)(f"stream {index}")  # type: ignore[misc]
+        for index in range(number)
     ]
-    spans = {one.stream: one.slices[0].what for one in plans if isinstance(one, WindowPlan)}
-    prefetcher = Prefetcher(plans, world.room)
+    spans = {one.stream: one.slices[0].partition for one in plans if isinstance(one, WindowPlan)}
+    prefetcher = Prefetcher(plans, world.disk_limit)
     came: dict[str, list[object]] = {}
     failures: list[BaseException] = []
 
@@ -173,20 +163,20 @@ def try_one(seed: int) -> None:
     assert not hangs, f"seed {seed}: the reader waits for ever"
     assert not failures, f"seed {seed}: {failures}"
     assert not any(thread.is_alive() for thread in prefetcher.threads), f"seed {seed}: a thread does not end"
-    for table, span in spans.items():
-        assert_adjacent(came[table], span.start, f"seed {seed}: {table}")  # type: ignore[attr-defined]
-    for table, end in world.ends.items():
-        if table in spans:
-            assert came[table][-1].end == end, f"seed {seed}: {table} ends early"  # type: ignore[attr-defined]
+    for stream, span in spans.items():
+        assert_adjacent(came[stream], span.start, f"seed {seed}: {stream}")  # type: ignore[attr-defined]
+    for stream, end in world.ends.items():
+        if stream in spans:
+            assert came[stream][-1].end == end, f"seed {seed}: {stream} ends early"  # type: ignore[attr-defined]
         else:
-            assert came[table] == list(range(end)), f"seed {seed}: {table}"  # type: ignore[call-overload]
+            assert came[stream] == list(range(end)), f"seed {seed}: {stream}"  # type: ignore[call-overload]
     for body in world.bodies:
         assert body.closed, f"seed {seed}: a body of {body.size} was left open"
-    assert prefetcher.used == 0, f"seed {seed}: {prefetcher.used} bytes are still counted"
+    assert prefetcher.reserved == 0, f"seed {seed}: {prefetcher.reserved} bytes are still counted"
 
 
 def assert_adjacent(windows: list[object], start: datetime, what: str) -> None:
-    """WindowPlan follow each other without a gap or an overlap from ``start`` on."""
+    """Windows follow each other without a gap or an overlap from ``start`` on."""
     for window in windows:
         assert isinstance(window, Window)
         assert window.start == start, what

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.prefetch.activity import Activity, ActivityPlan, Batch, Days, Subjects
-from source_iterable.prefetch.plans import State
+from source_iterable.prefetch.plans import Reserve, State
+from unit_tests.bodies import Body
 
 FIRST = date(2019, 1, 1)
 BATCH = 50
@@ -39,7 +40,7 @@ def batches(ids: Iterable[int]) -> Iterator[Sequence[int]]:
 
 
 def plan(first_days: Mapping[int, date], wanted: Days | None, active: Active) -> ActivityPlan:
-    def fetch(batch: Batch, grow: Callable[[int], None]) -> Activity:
+    def fetch(batch: Batch, reserve: Reserve) -> Activity:
         assert batch.days is not None
         return Activity([one for one in batch.ids if active(one, batch.days)])
 
@@ -51,29 +52,20 @@ def carried_out(plan: ActivityPlan, order: Random | None = None) -> tuple[list[B
     requests = -1  # the listing is none
     running = []
     while True:
-        while len(running) < 4 and (piece := plan.next(0.0)) is not None:
-            piece.state = State.RUNNING
-            running.append(piece)
+        while len(running) < 4 and (slice_ := plan.next(0.0)) is not None:
+            slice_.state = State.RUNNING
+            running.append(slice_)
         if not running:
             break
-        piece = running.pop(order.randrange(len(running)) if order else 0)
+        slice_ = running.pop(order.randrange(len(running)) if order else 0)
         requests += 1
-        batch = piece.what
-        body = plan.fetch(piece, lambda size: None)
+        batch = slice_.partition
+        body = plan.fetch(slice_, lambda size: None)
         is_day = isinstance(batch, Batch) and batch.days is not None and len(batch.days) == 1
-        piece.body = _Whole() if is_day else body
-        piece.state = State.READY
-        plan.succeeded(piece)
-    return [piece.what for piece in plan.slices], requests
-
-
-class _Whole:
-    """The body of a day, which stays as it is."""
-
-    size = 1
-
-    def close(self) -> None:
-        """Nothing lies on disk."""
+        slice_.body = Body() if is_day else body
+        slice_.state = State.READY
+        plan.succeeded(slice_)
+    return [slice_.partition for slice_ in plan.slices], requests
 
 
 def contiguous(active: Mapping[int, tuple[int, int]]) -> Active:
@@ -103,7 +95,7 @@ def test_the_parts_of_a_span_are_adjacent_and_of_nearly_the_same_length(length: 
     st.integers(0, 60),
     st.randoms(use_true_random=False),
 )
-def test_every_day_with_metrics_is_asked_for_once_and_in_order(
+def test_every_day_with_metrics_is_requested_once_and_in_order(
     active: dict[int, set[int]], first: int, length: int, order: Random
 ) -> None:
     wanted = days(first, first + length)
@@ -121,14 +113,14 @@ def test_every_day_with_metrics_is_asked_for_once_and_in_order(
     spans = [batch.days for batch in read if batch.days]
     assert spans == sorted(spans)
     for batch, following in zip_longest(read, read[1:]):
-        assert batch.ends == (following is None or following.days != batch.days)
+        assert batch.is_last == (following is None or following.days != batch.days)
     if any(begin <= wanted.last for begin in begins.values()):
         assert read[-1].days is not None
         assert read[-1].days.last == wanted.last, "the state must reach the last day"
 
 
 def test_campaigns_that_sent_on_thirty_days_each_take_a_few_thousand_requests() -> None:
-    """Asked for day by day, as long as they may have metrics, they take over a hundred thousand."""
+    """Requested day by day, as long as they may have metrics, they take over a hundred thousand."""
     dice = Random(7)
     begins = {2_000_000 + 7 * number: dice.randrange(2850) for number in range(3000)}
     active = contiguous({one: (begin, begin + 29) for one, begin in begins.items()})
@@ -159,14 +151,14 @@ def test_a_plan_for_many_campaigns_takes_little_memory() -> None:
     def planned() -> ActivityPlan:
         made = plan(first_days, days(0, 2879), lambda one, some: True)
         kept = 0
-        while kept < 32 and (piece := made.next(0.0)) is not None:
-            piece.body = made.fetch(piece, lambda size: None)
-            batch = piece.what
+        while kept < 32 and (slice_ := made.next(0.0)) is not None:
+            slice_.body = made.fetch(slice_, lambda size: None)
+            batch = slice_.partition
             if isinstance(batch, Batch) and batch.days is not None and len(batch.days) == 1:
-                piece.body = _Whole()
+                slice_.body = Body()
                 kept += 1
-            piece.state = State.READY
-            made.succeeded(piece)
+            slice_.state = State.READY
+            made.succeeded(slice_)
         return made
 
     start()

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from source_iterable.prefetch.in_order import AHEAD, in_order
+from source_iterable.prefetch.in_order import MAX_AHEAD, in_order
 
 
 def test_calls_are_made_side_by_side_and_their_results_come_in_order() -> None:
@@ -27,7 +27,7 @@ def test_no_more_begin_than_a_few_for_each_thread() -> None:
         next(calls)
     calls.close()
 
-    assert len(begun) <= 10 + 4 * AHEAD
+    assert len(begun) <= 10 + 4 * MAX_AHEAD
 
 
 def test_what_a_call_raises_comes_with_its_item() -> None:

@@ -209,9 +209,9 @@ def test_a_sign_of_life_between_two_days_leaves_records_and_state_as_they_are(
     slices = Prefetcher.slices
 
     def silent(prefetcher: Prefetcher, stream: str) -> Iterator[Slice[Any] | None]:
-        for piece in slices(prefetcher, stream):
+        for slice_ in slices(prefetcher, stream):
             yield None
-            yield piece
+            yield slice_
 
     monkeypatch.setattr(Prefetcher, "slices", silent)
     output = sync(start_date="2024-02-01")

@@ -1,4 +1,4 @@
-"""The prefetcher, with fetches that are told what to do: no HTTP, no sleep."""
+"""The prefetcher, with transports of the tests: no HTTP."""
 
 import logging
 import threading
@@ -14,27 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_iterable.exceptions import TooLargeError
-from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError
-from source_iterable.prefetch.plans import JobsUnavailableError, ListPlan, Reserve
+from source_iterable.prefetch.item_failures import ItemFailure, ItemRetryPolicy, UnavailableError
+from source_iterable.prefetch.items import ItemList, ItemPlan
+from source_iterable.prefetch.list_plan import ListPlan
+from source_iterable.prefetch.plans import JobsUnavailableError, Reserve
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.windows import Width, Window
+from unit_tests.bodies import Body, Transport
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-
-
-@dataclass
-class Body:
-    """A body of ``size`` bytes that notes when it is closed."""
-
-    window: Window
-    size: int
-    closed: bool = False
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @dataclass
@@ -43,27 +34,29 @@ class Server:
 
     widest: timedelta = timedelta(days=400)
     hourly: int = 10
-    asked: list[tuple[str, Window, int]] = field(default_factory=list)
+    requested: list[tuple[str, Window, int]] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def fetch(self, table: str) -> Callable[[Window, int, Reserve], Body]:
-        def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
+    def fetch(self, stream: str) -> Callable[[Window, int, Reserve], Body]:
+        def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
             with self.lock:
-                self.asked.append((table, window, tries))
+                self.requested.append((stream, window, max_attempts))
             if window.width > self.widest:
                 raise TooLargeError("too wide")
             size = max(1, round(self.hourly * (window.width / HOUR)))
             reserve(size)
-            body = Body(window, size)
+            body = Body(size, window)
             with self.lock:
                 self.bodies.append(body)
             return body
 
         return fetch
 
-    def table(self, name: str, days: float, base: timedelta = 30 * DAY) -> WindowPlan:
-        return WindowPlan(name, "export", Window(START, START + days * DAY), Width(base, small=0), self.fetch(name))
+    def plan(self, name: str, days: float, base: timedelta = 30 * DAY) -> WindowPlan:
+        return WindowPlan(
+            name, "export", Window(START, START + days * DAY), Width(base, small=0), Transport(self.fetch(name))
+        )
 
 
 @pytest.fixture
@@ -71,10 +64,10 @@ def server() -> Server:
     return Server()
 
 
-def read(prefetcher: Prefetcher, table: str) -> Iterator[Window]:
-    for piece in prefetcher.slices(table):
-        assert not piece.body.closed
-        yield piece.what
+def read(prefetcher: Prefetcher, stream: str) -> Iterator[Window]:
+    for slice_ in prefetcher.slices(stream):
+        assert not slice_.body.closed
+        yield slice_.partition
 
 
 def covers(windows: list[Window], start: datetime, end: datetime) -> bool:
@@ -84,7 +77,7 @@ def covers(windows: list[Window], start: datetime, end: datetime) -> bool:
 
 
 def test_streams_are_taken_in_order_and_window_by_window(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 100), server.table("b", 45)], disk_limit=10**9)
+    prefetcher = Prefetcher([server.plan("a", 100), server.plan("b", 45)], disk_limit=10**9)
     prefetcher.start()
 
     first, second = list(read(prefetcher, "a")), list(read(prefetcher, "b"))
@@ -105,8 +98,8 @@ def test_whatever_the_server_can_deliver_the_span_comes_whole(days: float, secon
     days = max(days, round(days * 86400) / 86400)
     server = Server(widest=timedelta(seconds=max(seconds, round(days * 864))))  # at most some hundred windows
     span = Window(START, START + timedelta(seconds=max(1, round(days * 86400))))
-    table = WindowPlan("a", "export", span, Width(base * DAY, small=0), server.fetch("a"))
-    prefetcher = Prefetcher([table], disk_limit=10**12)
+    plan = WindowPlan("a", "export", span, Width(base * DAY, small=0), Transport(server.fetch("a")))
+    prefetcher = Prefetcher([plan], disk_limit=10**12)
     prefetcher.start()
 
     windows = list(read(prefetcher, "a"))
@@ -115,25 +108,25 @@ def test_whatever_the_server_can_deliver_the_span_comes_whole(days: float, secon
     assert covers(windows, span.start, span.end)
 
 
-def test_until_one_window_came_whole_a_single_one_is_asked_for() -> None:
+def test_until_one_window_came_whole_a_single_one_is_requested() -> None:
     """A stream that may not be exported costs one request in the whole sync."""
-    asked: list[Window] = []
+    requested: list[Window] = []
     other_done = threading.Event()
 
-    def refused(window: Window, tries: int, reserve: Reserve) -> Body:
-        asked.append(window)
+    def refused(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+        requested.append(window)
         raise PermissionError("HTTP 401")
 
-    def other(window: Window, tries: int, reserve: Reserve) -> Body:
+    def other(window: Window, max_attempts: int, reserve: Reserve) -> Body:
         if window.end == START + 100 * DAY:
             other_done.set()
-        return Body(window, 1)
+        return Body(1, window)
 
     span = Window(START, START + 100 * DAY)
     prefetcher = Prefetcher(
         [
-            WindowPlan("refused", "export", span, Width(DAY), refused),
-            WindowPlan("other", "export", span, Width(DAY, small=0), other),
+            WindowPlan("refused", "export", span, Width(DAY), Transport(refused)),
+            WindowPlan("other", "export", span, Width(DAY, small=0), Transport(other)),
         ],
         disk_limit=10**9,
     )
@@ -144,33 +137,35 @@ def test_until_one_window_came_whole_a_single_one_is_asked_for() -> None:
     assert other_done.wait(10)
     prefetcher.stop()
 
-    assert len(asked) == 1
+    assert len(requested) == 1
 
 
-def test_a_width_that_is_too_much_is_met_twice_then_halved_without_retries(server: Server) -> None:
+def test_a_width_that_is_too_much_is_requested_twice_then_halved_without_retries(server: Server) -> None:
     server.widest = 4 * DAY
-    prefetcher = Prefetcher([server.table("a", 60, base=32 * DAY)], disk_limit=10**9)
+    prefetcher = Prefetcher([server.plan("a", 60, base=32 * DAY)], disk_limit=10**9)
     prefetcher.start()
 
     windows = list(read(prefetcher, "a"))
     prefetcher.stop()
 
-    assert [(window.width // DAY, tries) for _, window, tries in server.asked[:5]] == [
+    assert [(window.width // DAY, max_attempts) for _, window, max_attempts in server.requested[:5]] == [
         (32, 2), (16, 1), (8, 1), (4, 1), (4, 2),
     ]  # fmt: skip
     assert covers(windows, START, START + 60 * DAY)
 
 
-def test_a_failure_is_met_in_its_turn(server: Server) -> None:
+def test_a_failure_is_raised_when_its_slice_is_read(server: Server) -> None:
     fetch = server.fetch("a")
 
-    def failing(window: Window, tries: int, reserve: Reserve) -> Body:
+    def failing(window: Window, max_attempts: int, reserve: Reserve) -> Body:
         if window.start == START + 2 * DAY:
             raise ValueError("no")
-        return fetch(window, tries, reserve)
+        return fetch(window, max_attempts, reserve)
 
     span = Window(START, START + 10 * DAY)
-    prefetcher = Prefetcher([WindowPlan("a", "export", span, Width(DAY, small=0), failing)], disk_limit=10**9)
+    prefetcher = Prefetcher(
+        [WindowPlan("a", "export", span, Width(DAY, small=0), Transport(failing))], disk_limit=10**9
+    )
     prefetcher.start()
     coming = read(prefetcher, "a")
     taken = [next(coming), next(coming)]
@@ -183,28 +178,28 @@ def test_a_failure_is_met_in_its_turn(server: Server) -> None:
     assert all(body.closed for body in server.bodies)
 
 
-@pytest.mark.parametrize("room", [250, 300, 1000])
-def test_bodies_on_disk_stay_below_the_room(room: int) -> None:
-    """Each day is 240 bytes: with little room, bodies that came too early are dropped and requested again."""
+@pytest.mark.parametrize("disk_limit", [250, 300, 1000])
+def test_bodies_on_disk_stay_below_the_disk_limit(disk_limit: int) -> None:
+    """Each day is 240 bytes: with a low limit, bodies that were downloaded too early are evicted."""
     server = Server()
-    prefetcher = Prefetcher([server.table("a", 20, base=DAY), server.table("b", 20, base=DAY)], disk_limit=room)
+    prefetcher = Prefetcher([server.plan("a", 20, base=DAY), server.plan("b", 20, base=DAY)], disk_limit=disk_limit)
     most = 0
     prefetcher.start()
 
-    for table in ("a", "b"):
+    for stream in ("a", "b"):
         windows = []
-        for window in read(prefetcher, table):
+        for window in read(prefetcher, stream):
             windows.append(window)
             with server.lock:
                 most = max(most, sum(body.size for body in server.bodies if not body.closed))
         assert covers(windows, START, START + 20 * DAY)
     prefetcher.stop()
 
-    assert most <= room + 4 * 240  # those under way when room ran out let go at their next piece
+    assert most <= disk_limit + 4 * 240  # running downloads stop when they reserve more
 
 
-def test_a_body_larger_than_the_room_is_narrowed(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 8, base=8 * DAY)], disk_limit=500)
+def test_a_body_larger_than_the_disk_limit_is_split(server: Server) -> None:
+    prefetcher = Prefetcher([server.plan("a", 8, base=8 * DAY)], disk_limit=500)
     prefetcher.start()
 
     windows = list(read(prefetcher, "a"))
@@ -214,7 +209,7 @@ def test_a_body_larger_than_the_room_is_narrowed(server: Server) -> None:
     assert max(body.size for body in server.bodies) <= 500
 
 
-def test_the_last_window_is_asked_for_when_all_others_were_taken(server: Server) -> None:
+def test_the_last_window_is_requested_when_all_others_were_taken(server: Server) -> None:
     taken: list[Window] = []
     known: list[int] = []
 
@@ -222,10 +217,10 @@ def test_the_last_window_is_asked_for_when_all_others_were_taken(server: Server)
         known.append(len(taken))
         return Window(START + 90 * DAY, START + 91 * DAY)
 
-    table = WindowPlan(
-        "a", "export", Window(START, START + 90 * DAY), Width(30 * DAY, small=0), server.fetch("a"), last
+    plan = WindowPlan(
+        "a", "export", Window(START, START + 90 * DAY), Width(30 * DAY, small=0), Transport(server.fetch("a")), last
     )
-    prefetcher = Prefetcher([table], disk_limit=10**9)
+    prefetcher = Prefetcher([plan], disk_limit=10**9)
     prefetcher.start()
     for window in read(prefetcher, "a"):
         taken.append(window)  # noqa: PERF402 - `last` looks at it meanwhile
@@ -235,21 +230,21 @@ def test_the_last_window_is_asked_for_when_all_others_were_taken(server: Server)
     assert covers(taken, START, START + 91 * DAY)
 
 
-def test_lists_are_found_then_fetched_in_order() -> None:
-    asked: list[int] = []
+def test_the_list_is_requested_then_its_entries_in_order() -> None:
+    requested: list[int] = []
 
     def fetch(list_id: int, reserve: Reserve) -> Body:
-        asked.append(list_id)
-        return Body(Window(START, START + DAY), 1)
+        requested.append(list_id)
+        return Body()
 
     prefetcher = Prefetcher([ListPlan("list_users", "lists", lambda: [3, 5, 8], fetch)], disk_limit=10)
     prefetcher.start()
 
-    taken = [piece.what for piece in prefetcher.slices("list_users")]
+    taken = [slice_.partition for slice_ in prefetcher.slices("list_users")]
     prefetcher.stop()
 
     assert taken == [3, 5, 8]
-    assert sorted(asked) == [3, 5, 8]
+    assert sorted(requested) == [3, 5, 8]
 
 
 def items(fetch: Callable[[int], Body], number: int = 20) -> ItemPlan:
@@ -258,15 +253,15 @@ def items(fetch: Callable[[int], Body], number: int = 20) -> ItemPlan:
         "list_users",
         "lists",
         "list",
-        lambda: Listing(range(number)),
+        lambda: ItemList(range(number)),
         lambda item, reserve, is_first: fetch(item),
         lambda item: None,
-        Patience().scaled(lambda seconds: seconds / 100_000),
+        ItemRetryPolicy().scaled(lambda seconds: seconds / 100_000),
     )
 
 
 def body() -> Body:
-    return Body(Window(START, START + DAY), 1)
+    return Body()
 
 
 def test_a_slow_item_holds_up_no_other() -> None:
@@ -280,8 +275,8 @@ def test_a_slow_item_holds_up_no_other() -> None:
     prefetcher = Prefetcher([items(fetch)], disk_limit=10**9)
     prefetcher.start()
     taken = []
-    for piece in filter(None, prefetcher.slices("list_users")):
-        taken.append(piece.what)
+    for slice_ in filter(None, prefetcher.slices("list_users")):
+        taken.append(slice_.partition)
         if len(taken) == 19:
             others_read.set()
     prefetcher.stop()
@@ -290,30 +285,30 @@ def test_a_slow_item_holds_up_no_other() -> None:
     assert sorted(taken) == list(range(20))
 
 
-def test_an_item_that_cannot_be_had_ends_after_all_others() -> None:
+def test_an_item_that_is_not_available_is_skipped_after_all_others() -> None:
     def fetch(item: int) -> Body:
         if item == 3:
-            raise UnavailableError(Trouble("HTTP 404", "HTTP 404", is_rejection=True))
+            raise UnavailableError(ItemFailure("HTTP 404", "HTTP 404", is_rejection=True))
         return body()
 
     plan = items(fetch)
     prefetcher = Prefetcher([plan], disk_limit=10**9)
     prefetcher.start()
-    taken = [piece.what for piece in filter(None, prefetcher.slices("list_users"))]
+    taken = [slice_.partition for slice_ in filter(None, prefetcher.slices("list_users"))]
     prefetcher.stop()
 
     assert sorted(taken) == [item for item in range(20) if item != 3]
-    assert list(plan.passed_over) == [3]
+    assert list(plan.skipped) == [3]
 
 
 @pytest.mark.parametrize("kind", [FailureType.config_error, None], ids=str)
 def test_what_is_about_no_single_item_ends_the_stream_wherever_it_is_met(kind: FailureType | None) -> None:
     """Before its turn it costs few requests, and then one more."""
-    asked: list[int] = []
+    requested: list[int] = []
     refused = threading.Event()
 
     def fetch(item: int) -> Body:
-        asked.append(item)
+        requested.append(item)
         if item > 5:
             refused.set()
             raise AirbyteTracedException(message="refused", failure_type=kind) if kind else TypeError("refused")
@@ -326,12 +321,12 @@ def test_what_is_about_no_single_item_ends_the_stream_wherever_it_is_met(kind: F
         list(prefetcher.slices("list_users"))
     prefetcher.stop()
 
-    assert len(asked) < 6 + 4 + 4 + 4
+    assert len(requested) < 6 + 4 + 4 + 4
 
 
-def test_downloads_go_on_while_a_body_is_read(server: Server) -> None:
-    """A destination that takes its time with the first window stalls no download."""
-    prefetcher = Prefetcher([server.table("a", 10, base=DAY)], disk_limit=10**9)
+def test_downloads_continue_while_a_body_is_read(server: Server) -> None:
+    """A destination that is slow with the first window stalls no download."""
+    prefetcher = Prefetcher([server.plan("a", 10, base=DAY)], disk_limit=10**9)
     prefetcher.start()
     windows = prefetcher.slices("a")
     next(windows)
@@ -339,16 +334,16 @@ def test_downloads_go_on_while_a_body_is_read(server: Server) -> None:
     enough = threading.Event()
     while not enough.is_set():
         with server.lock:
-            if len(server.asked) == 10:
+            if len(server.requested) == 10:
                 enough.set()
-    rest = [piece.what for piece in windows]
+    rest = [slice_.partition for slice_ in windows]
     prefetcher.stop()
 
     assert len(rest) == 9
 
 
 def test_stop_gives_everything_back(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 10, base=DAY)], disk_limit=10**9)
+    prefetcher = Prefetcher([server.plan("a", 10, base=DAY)], disk_limit=10**9)
     prefetcher.start()
     next(prefetcher.slices("a"))
 
@@ -361,19 +356,19 @@ def test_stop_gives_everything_back(server: Server) -> None:
 
 
 def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_later(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 3, base=DAY), server.table("b", 3, base=DAY)], disk_limit=10**9)
+    prefetcher = Prefetcher([server.plan("a", 3, base=DAY), server.plan("b", 3, base=DAY)], disk_limit=10**9)
     prefetcher.start()
     enough = threading.Event()
     while not enough.is_set():
         with server.lock:
             if len(server.bodies) == 6:
                 enough.set()
-    while prefetcher.used < 6 * 240:
+    while prefetcher.reserved < 6 * 240:
         pass
 
     prefetcher.free_disk()
 
-    assert prefetcher.used == 0
+    assert prefetcher.reserved == 0
     assert all(body.closed for body in server.bodies[:6])
     assert covers(list(read(prefetcher, "a")), START, START + 3 * DAY)
     assert covers(list(read(prefetcher, "b")), START, START + 3 * DAY)
@@ -381,9 +376,9 @@ def test_a_reader_that_meets_a_full_disk_gets_what_lies_ahead_and_all_comes_late
 
 
 def test_a_reader_that_keeps_something_on_disk_takes_it_from_what_lies_ahead(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 3, base=DAY), server.table("b", 2, base=DAY)], disk_limit=1500)
+    prefetcher = Prefetcher([server.plan("a", 3, base=DAY), server.plan("b", 2, base=DAY)], disk_limit=1500)
     prefetcher.start()
-    while prefetcher.used < 5 * 240:
+    while prefetcher.reserved < 5 * 240:
         pass
 
     prefetcher.reserve_for_reader(60)
@@ -396,14 +391,14 @@ def test_a_reader_that_keeps_something_on_disk_takes_it_from_what_lies_ahead(ser
 
     assert before == []
     assert 0 < len(closed) <= 3
-    assert prefetcher._work.kept == 0
     assert covers(list(read(prefetcher, "a")), START, START + 3 * DAY)
     assert covers(list(read(prefetcher, "b")), START, START + 2 * DAY)
     prefetcher.stop()
+    assert prefetcher.reserved == 0
 
 
 def test_nothing_is_requested_ahead_into_the_disk_that_a_reader_took(server: Server) -> None:
-    prefetcher = Prefetcher([server.table("a", 30, base=DAY)], disk_limit=1500)
+    prefetcher = Prefetcher([server.plan("a", 30, base=DAY)], disk_limit=1500)
     prefetcher.reserve_for_reader(1400)
 
     prefetcher.start()
@@ -418,29 +413,31 @@ def test_nothing_is_requested_ahead_into_the_disk_that_a_reader_took(server: Ser
 
 
 class Flaky:
-    """A server of windows of a day that fails as it is told, and notes what it was requested."""
+    """A server of windows of a day that fails while it is down, and notes the requests."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Window]] = []
+        self.requested: list[tuple[str, Window]] = []
         self.down = threading.Event()
         self.met = threading.Event()
         self.lock = threading.Lock()
         self.kind = FailureType.transient_error
 
     def fetch(self, stream: str) -> Callable[[Window, int, Reserve], Body]:
-        def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
+        def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
             with self.lock:
-                self.asked.append((stream, window))
+                self.requested.append((stream, window))
             if self.down.is_set() and stream != "steady":
                 self.met.set()
                 raise AirbyteTracedException(message="an outage", failure_type=self.kind)
             reserve(1)
-            return Body(window, 1)
+            return Body(1, window)
 
         return fetch
 
     def plan(self, stream: str, days: int) -> WindowPlan:
-        return WindowPlan(stream, "export", Window(START, START + days * DAY), Width(DAY, small=0), self.fetch(stream))
+        return WindowPlan(
+            stream, "export", Window(START, START + days * DAY), Width(DAY, small=0), Transport(self.fetch(stream))
+        )
 
 
 @pytest.mark.parametrize("kind", FailureType)
@@ -473,7 +470,7 @@ def test_a_transient_failure_before_its_turn_is_requested_again_after_a_while() 
     again = threading.Event()
     while not again.is_set():
         with server.lock:
-            if sum(stream == "behind" for stream, _ in server.asked) > 3:
+            if sum(stream == "behind" for stream, _ in server.requested) > 3:
                 again.set()
     prefetcher.stop()
 
@@ -497,19 +494,19 @@ def test_the_slice_whose_turn_it_is_fails_its_stream_alone() -> None:
 def test_windows_of_any_size_are_requested_about_once(percent: int) -> None:
     limit = 100_000
     server = Server(hourly=limit * percent // 100 // 24)
-    prefetcher = Prefetcher([server.table(name, 12, base=DAY) for name in "abcd"], limit)
+    prefetcher = Prefetcher([server.plan(name, 12, base=DAY) for name in "abcd"], limit)
     prefetcher.start()
 
     for name in "abcd":
         assert covers(list(read(prefetcher, name)), START, START + 12 * DAY)
     prefetcher.stop()
 
-    assert len(server.asked) <= 1.1 * 48
+    assert len(server.requested) <= 1.1 * 48
 
 
 def test_many_small_bodies_wait_for_a_destination_that_takes_nothing() -> None:
     server = Server(hourly=1)
-    prefetcher = Prefetcher([server.table("a", 150, base=DAY)], 10**9)
+    prefetcher = Prefetcher([server.plan("a", 150, base=DAY)], 10**9)
     prefetcher.start()
     windows = prefetcher.slices("a")
     next(windows)
@@ -517,7 +514,7 @@ def test_many_small_bodies_wait_for_a_destination_that_takes_nothing() -> None:
     enough = threading.Event()
     while not enough.is_set():
         with server.lock:
-            if len(server.asked) == 150:
+            if len(server.requested) == 150:
                 enough.set()
     prefetcher.stop()
 
@@ -527,39 +524,39 @@ def test_a_reader_that_waits_for_long_can_give_a_sign_of_life(server: Server, mo
     release = threading.Event()
     fetch = server.fetch("a")
 
-    def slow(window: Window, tries: int, reserve: Reserve) -> Body:
+    def slow(window: Window, max_attempts: int, reserve: Reserve) -> Body:
         release.wait(10)
-        return fetch(window, tries, reserve)
+        return fetch(window, max_attempts, reserve)
 
-    prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), slow)], 10**9)
+    prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), Transport(slow))], 10**9)
     prefetcher.start()
     slices = prefetcher.slices("a")
 
     assert next(slices) is None
     release.set()
-    assert [piece.what for piece in slices if piece is not None] == [Window(START, START + DAY)]
+    assert [slice_.partition for slice_ in slices if slice_ is not None] == [Window(START, START + DAY)]
     prefetcher.stop()
 
 
-def test_threads_go_on_while_the_reader_logs_that_it_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_continue_while_the_reader_logs_that_it_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log line may wait for a destination that reads nothing."""
     monkeypatch.setattr("source_iterable.prefetch.prefetcher.NOTICE_SECONDS", 0.01)
     release = threading.Event()
     fetch = server.fetch("a")
 
-    def slow(window: Window, tries: int, reserve: Reserve) -> Body:
+    def slow(window: Window, max_attempts: int, reserve: Reserve) -> Body:
         release.wait(10)
-        return fetch(window, tries, reserve)
+        return fetch(window, max_attempts, reserve)
 
-    prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), slow)], 10**9)
-    went_on: list[bool] = []
+    prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), Transport(slow))], 10**9)
+    continued: list[bool] = []
 
     class Waiting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             needs_the_lock = threading.Thread(target=prefetcher.free_disk, daemon=True)
             needs_the_lock.start()
             needs_the_lock.join(5)
-            went_on.append(not needs_the_lock.is_alive())
+            continued.append(not needs_the_lock.is_alive())
             release.set()
 
     waiting = Waiting()
@@ -569,8 +566,8 @@ def test_threads_go_on_while_the_reader_logs_that_it_waits(server: Server, monke
 
     assert list(read(prefetcher, "a")) == [Window(START, START + DAY)]
 
-    assert went_on
-    assert all(went_on)
+    assert continued
+    assert all(continued)
     prefetcher.stop()
 
 
@@ -589,36 +586,36 @@ class ExportJobs:
     by_job: int = 0
     directly: int = 0
 
-    def fetch(self, window: Window, tries: int, reserve: Reserve) -> Body:
+    def fetch(self, window: Window, max_attempts: int, reserve: Reserve) -> Body:
         with self.pacing:  # a budget: one after the other
             time.sleep(self.pace / self.fast)
         with self.lock:
             self.directly += 1
         reserve(10)
-        return Body(window, 10)
+        return Body(10, window)
 
     def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
         time.sleep(self.seconds / self.fast)
         with self.lock:
             self.by_job += 1
         reserve(10)
-        return Body(window, 10)
+        return Body(10, window)
 
     def minutes(self, streams: int, windows: int, *, jobs: bool) -> float:
         """How long a sync takes, in minutes of the fast clock."""
         span = Window(START, START + windows * DAY)
         plans = [
             WindowPlan(
-                f"stream {at}", "export", span, Width(DAY, small=0), self.fetch,
-                fetch_by_job=self.fetch_by_job if jobs else None,
+                f"stream {index}", "export", span, Width(DAY, small=0),
+                Transport(self.fetch, self.fetch_by_job if jobs else None),
             )
-            for at in range(streams)
+            for index in range(streams)
         ]  # fmt: skip
-        prefetcher = Prefetcher(plans, 10**9, job_workers=2 if jobs else 0, seconds_a_request=self.pace / self.fast)
+        prefetcher = Prefetcher(plans, 10**9, job_workers=2 if jobs else 0, seconds_per_request=self.pace / self.fast)
         began = time.monotonic()
         prefetcher.start()
-        for at in range(streams):
-            assert covers(list(read(prefetcher, f"stream {at}")), span.start, span.end)
+        for index in range(streams):
+            assert covers(list(read(prefetcher, f"stream {index}")), span.start, span.end)
         took = time.monotonic() - began
         prefetcher.stop()
         return took * self.fast / 60
@@ -645,21 +642,21 @@ def test_fast_jobs_halve_a_sync_with_one_window_in_each_of_many_streams() -> Non
 
 
 def test_a_job_that_fails_leaves_its_window_to_a_direct_request() -> None:
-    asked: list[Window] = []
+    requested: list[Window] = []
 
-    def fetch(window: Window, tries: int, reserve: Reserve) -> Body:
-        asked.append(window)
-        return Body(window, 1)
+    def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+        requested.append(window)
+        return Body(1, window)
 
     def fetch_by_job(window: Window, reserve: Reserve) -> Body:
         raise JobsUnavailableError("no")
 
     span = Window(START, START + 30 * DAY)
-    plan = WindowPlan("a", "export", span, Width(DAY, small=0), fetch, fetch_by_job=fetch_by_job)
-    prefetcher = Prefetcher([plan], 10**9, job_workers=2, seconds_a_request=1.0)
+    plan = WindowPlan("a", "export", span, Width(DAY, small=0), Transport(fetch, fetch_by_job))
+    prefetcher = Prefetcher([plan], 10**9, job_workers=2, seconds_per_request=1.0)
     prefetcher.start()
 
     assert covers(list(read(prefetcher, "a")), START, span.end)
     prefetcher.stop()
 
-    assert len(asked) == 30
+    assert len(requested) == 30

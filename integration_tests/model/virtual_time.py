@@ -17,10 +17,10 @@ from unittest.mock import patch
 import requests
 
 from source_iterable.api import client, export_jobs, job_files, patience, rate_limits
-from source_iterable.prefetch import prefetcher, work
-from source_iterable.streams import export
+from source_iterable.prefetch import prefetcher, results, work
+from source_iterable.streams import transports
 
-MODULES = (export, export_jobs, job_files, prefetcher, work)
+MODULES = (export_jobs, job_files, prefetcher, results, transports, work)
 """The modules of the connector that look at a clock to see how long something takes."""
 FOR_EVER = 30 * 86400.0
 """A sync that waits for so many seconds without an end would never end."""

@@ -1,9 +1,9 @@
-"""Plans the requests for metrics by day, so that days without metrics cost next to nothing.
+"""Plans the requests for metrics by day, so that days without metrics cost few requests.
 
-Metrics are filtered by the time of the event and add up over a span. So one request for each batch of
-subjects (campaigns) settles a span whose metrics are all zero. Any other span is split, for the subjects that
-have metrics in it, down to the day. Nobody has to know when a subject was active: a campaign that tells no
-end may have metrics on any day up to the present, and one that ended may be opened a year later.
+Metrics are filtered by the time of the event and add up over a span of days. So one request for each batch of subjects
+(campaigns) covers a span whose metrics are all zero. Any other span is split, for the subjects that have metrics in
+it, down to single days. The API does not return when a subject was active: a campaign without an end may have metrics
+on any day up to the present, and an email of one that ended may be opened a year later.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from source_iterable.prefetch.plans import Body, ListPlan, Reserve, Slice
+from source_iterable.prefetch.list_plan import ListPlan
+from source_iterable.prefetch.plans import Body, Reserve, Slice
 
 DAY = timedelta(days=1)
-# A span is cut into so many parts: fewer requests than by halves, where many days have metrics, and no more
-# where few do.
+# How many parts a span is split into: fewer requests than halves where many days have metrics, and no more where few
+# have.
 PARTS = 4
-# A span of so many days is requested day by day if its active subjects fit into one request: what is active on one
-# day is as a rule active on its neighbors. A longer one is if nearly all subjects are active in it.
-DAILY_BELOW = 16
-DAILY_BELOW_IF_BUSY = 32
-BUSY = 0.9
+# A span of at most this many days is requested day by day if its active subjects fit into one request: subjects that
+# are active on one day are usually active on its neighbors.
+MAX_DAILY = 16
+# A span of at most this many days is requested day by day if nearly all of its subjects are active.
+MAX_DAILY_IF_BUSY = 32
+BUSY_SHARE = 0.9
 
 
 @dataclass(frozen=True, order=True)
@@ -56,14 +58,14 @@ class Batch:
     """What one request for metrics covers.
 
     Attributes:
-        ids: Whose metrics.
-        days: Of which days; None for all of them.
-        ends: Whether no other request for the same days follows.
+        ids: The ids of the subjects.
+        days: The days; None for all time.
+        is_last: Whether it is the last batch of these days.
     """
 
     ids: Sequence[int] = field(repr=False)
     days: Days | None = None
-    ends: bool = True
+    is_last: bool = True
     span: _Span | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -73,76 +75,72 @@ class Batch:
 
 @dataclass(frozen=True)
 class Activity:
-    """What is kept of an answer for several days: the ids that have metrics."""
+    """The result of a request for several days: the ids that have metrics in them."""
 
     ids: Sequence[int] = field(repr=False)
     size: int = 0
 
     def close(self) -> None:
-        """Nothing lies on disk."""
+        """Nothing to free."""
 
 
 class Subjects:
-    """The ids whose metrics are wanted, ascending, each with the first day on which it may have any."""
+    """Ids in ascending order, each with the first day on which it may have metrics."""
 
     def __init__(self, first_days: Mapping[int, date]) -> None:
         ordered = sorted(first_days)
-        self._ids = array("q", ordered)
+        self.ids = array("q", ordered)
         self._first = array("l", (first_days[one].toordinal() for one in ordered))
 
     def __len__(self) -> int:
         """How many ids there are."""
-        return len(self._ids)
+        return len(self.ids)
 
     @property
     def first(self) -> date | None:
-        """The first day on which any may have metrics; None without ids."""
+        """The first day on which any id may have metrics; None without ids."""
         return date.fromordinal(min(self._first)) if self._first else None
-
-    def every(self) -> array[int]:
-        """All ids."""
-        return self._ids
 
     def begun(self, ids: Iterable[int], last: date) -> Iterator[int]:
         """Those of ``ids`` that may have metrics by the day ``last``."""
         ordinal = last.toordinal()
-        return (one for one in ids if self._first[bisect_left(self._ids, one)] <= ordinal)
+        return (one for one in ids if self._first[bisect_left(self.ids, one)] <= ordinal)
 
 
 Batches = Callable[[Iterable[int]], Iterator[Sequence[int]]]
 
 
 class _Span:
-    """Days that are requested together, batch by batch, and what the answers have told so far."""
+    """Days that are requested together, batch by batch, and the ids that have metrics in them."""
 
     def __init__(self, days: Days, batches: Iterator[Sequence[int]]) -> None:
         self.days = days
         self._batches = batches
         self._following = next(batches, None)
-        self._outstanding = 0
-        self.asked = 0
+        self._running = 0
+        self.requested_ids = 0
         self.active = array("q")
 
     @property
-    def is_asked_for(self) -> bool:
-        """Whether no batch is left to request."""
+    def is_requested(self) -> bool:
+        """Whether every batch was requested."""
         return self._following is None
 
     @property
-    def is_answered(self) -> bool:
-        """Whether every batch was answered."""
-        return self.is_asked_for and not self._outstanding
+    def is_complete(self) -> bool:
+        """Whether every batch was downloaded."""
+        return self.is_requested and not self._running
 
     def next_batch(self) -> Batch:
-        """The next batch to request; only while not `is_asked_for`."""
+        """The next batch to request; only while not `is_requested`."""
         ids, self._following = self._following or (), next(self._batches, None)
-        self._outstanding += 1
-        self.asked += len(ids)
-        return Batch(ids, self.days, ends=self.is_asked_for, span=self)
+        self._running += 1
+        self.requested_ids += len(ids)
+        return Batch(ids, self.days, is_last=self.is_requested, span=self)
 
-    def answered(self, active: Sequence[int] = ()) -> None:
-        """Learn that one batch was answered, and which of its ids have metrics in a span of several days."""
-        self._outstanding -= 1
+    def succeeded(self, active: Sequence[int] = ()) -> None:
+        """Note that a batch was downloaded, and which of its ids have metrics."""
+        self._running -= 1
         self.active.extend(active)
 
     def __str__(self) -> str:
@@ -154,77 +152,77 @@ Fetch = Callable[[Batch, Reserve], Body]
 
 
 class ActivityPlan(ListPlan[Any]):
-    """The days of a span, in order, each requested where something happened on it.
+    """The days that have metrics, in order, each with the batches of the ids that have any.
 
-    A day, and a span without metrics, stays in the plan for its reader; any other span gives way to its
-    parts. Batches are cut when they are requested, so the plan holds one path from the whole span to a day.
+    The body of a single day is read as it is, and so is a span without metrics. Any other span is replaced by its
+    parts. A batch is cut when it is requested, so the plan holds only one path from the whole span to a day.
 
     Args:
         stream: The stream's name.
-        limit: The endpoint.
-        listing: Lists the subjects and tells the days that are wanted; called on a thread of the prefetcher.
-        batches: Cuts ids into what fits into one request.
-        fetch: Asks for a batch. The body for several days is an `Activity`.
+        endpoint: The endpoint.
+        list_subjects: Returns the subjects and the days to read; called on a thread of the prefetcher.
+        batches: Splits ids into batches that fit into one request.
+        fetch: Requests a batch. The body for several days is an `Activity`.
     """
 
     def __init__(
         self,
         stream: str,
-        limit: str,
-        listing: Callable[[], tuple[Subjects, Days | None]],
+        endpoint: str,
+        list_subjects: Callable[[], tuple[Subjects, Days | None]],
         batches: Batches,
         fetch: Fetch,
     ) -> None:
-        super().__init__(stream, limit, self._whole, fetch)
+        super().__init__(stream, endpoint, self._whole_span, fetch)
         self._subjects = Subjects({})
-        self._list_subjects = listing
+        self._list_subjects = list_subjects
         self._batches = batches
 
     def next(self, now: float) -> Slice[Any] | None:
         """The next batch, cut from the first span that has any left."""
-        piece = self._waiting(now)
-        if piece is not None and isinstance(piece.what, _Span):
-            span = piece.what
-            piece.what = span.next_batch()
-            if not span.is_asked_for:
-                self.slices.insert(self.slices.index(piece) + 1, Slice(span))
-        return piece
+        slice_ = self._first_startable(now)
+        if slice_ is not None and isinstance(slice_.partition, _Span):
+            span = slice_.partition
+            slice_.partition = span.next_batch()
+            if not span.is_requested:
+                self.slices.insert(self.slices.index(slice_) + 1, Slice(span))
+        return slice_
 
-    def succeeded(self, piece: Slice[Any]) -> None:
-        """Put the parts of a span that has metrics in its place; keep what its reader needs."""
-        batch: Batch | None = piece.what
+    def succeeded(self, slice_: Slice[Any]) -> None:
+        """Replace a span that has metrics by its parts; keep a day, and a span without metrics, for the reader."""
+        batch: Batch | None = slice_.partition
         if batch is None or batch.span is None:
-            super().succeeded(piece)
+            super().succeeded(slice_)
             return
         span = batch.span
-        if not isinstance(piece.body, Activity):
-            self._sizes.append(piece.body.size)
-            span.answered()
+        if not isinstance(slice_.body, Activity):
+            self._sizes.append(slice_.body.size)
+            span.succeeded()
             return
-        span.answered(piece.body.ids)
-        if span.is_answered and not span.active:
-            piece.what = replace(batch, ends=True)
+        span.succeeded(slice_.body.ids)
+        if span.is_complete and not span.active:
+            slice_.partition = replace(batch, is_last=True)
             return
-        at = self.slices.index(piece)
-        del self.slices[at]
-        if span.is_answered:
-            span.active = array("q", sorted(span.active))  # answers come in any order
+        index = self.slices.index(slice_)
+        del self.slices[index]
+        if span.is_complete:
+            span.active = array("q", sorted(span.active))  # batches complete in any order
             for offset, part in enumerate(self._parts(span)):
-                self.slices.insert(at + offset, Slice(part))
+                self.slices.insert(index + offset, Slice(part))
 
-    def _whole(self) -> Sequence[_Span]:
+    def _whole_span(self) -> Sequence[_Span]:
         self._subjects, days = self._list_subjects()
-        return [] if days is None else list(self._spans([days], self._subjects.every()))
+        return [] if days is None else list(self._spans([days], self._subjects.ids))
 
     def _parts(self, span: _Span) -> Iterator[_Span]:
         days, active = len(span.days), len(span.active)
         is_one_request = len(next(self._batches(span.active))) == active
-        is_busy = active >= BUSY * span.asked
-        is_daily = (is_one_request and days <= DAILY_BELOW) or (is_busy and days <= DAILY_BELOW_IF_BUSY)
+        is_busy = active >= BUSY_SHARE * span.requested_ids
+        is_daily = (is_one_request and days <= MAX_DAILY) or (is_busy and days <= MAX_DAILY_IF_BUSY)
         return self._spans(span.days.split(days if is_daily else PARTS), span.active)
 
-    def _spans(self, days: Iterable[Days], ids: array[int]) -> Iterator[_Span]:
-        for some in days:
-            span = _Span(some, self._batches(self._subjects.begun(ids, some.last)))
-            if not span.is_asked_for:
+    def _spans(self, parts: Iterable[Days], ids: array[int]) -> Iterator[_Span]:
+        for days in parts:
+            span = _Span(days, self._batches(self._subjects.begun(ids, days.last)))
+            if not span.is_requested:
                 yield span

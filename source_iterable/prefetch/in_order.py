@@ -1,4 +1,4 @@
-"""A function called for many things, a few at a time, whose results come in the order of the things."""
+"""Calls a function for many items, a few at a time, and yields the results in the order of the items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TypeVar
 
-AHEAD = 2  # things of each thread that are begun or done before their turn: more would only wait in memory
+MAX_AHEAD = 2  # calls per thread that are started before their result is needed: more would only take memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,40 +18,40 @@ Result = TypeVar("Result")
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> Generator[tuple[Item, Future[Result]]]:
-    """Call ``function`` for each of ``items`` on so many threads; each item comes with what became of its call.
+    """Call ``function`` for each of ``items`` on ``threads`` threads; yields each item with its completed call.
 
-    Items are taken on the thread of the reader. When the generator is closed, no other call begins.
+    Items are taken on the reader's thread. Once the generator is closed, no more calls start.
     """
-    calls: SimpleQueue[tuple[Item, Future[Result]] | None] = SimpleQueue()
-    begun: deque[tuple[Item, Future[Result]]] = deque()
+    queue: SimpleQueue[tuple[Item, Future[Result]] | None] = SimpleQueue()
+    started: deque[tuple[Item, Future[Result]]] = deque()
     workers = 0
     items = iter(items)
     try:
         while True:
             for item in items:
                 call = item, Future[Result]()
-                begun.append(call)
-                calls.put(call)
+                started.append(call)
+                queue.put(call)
                 if workers < threads:
-                    # Daemons, unlike those of an executor: a request under way keeps no ended process alive.
+                    # Daemons, unlike those of an executor: a running request does not keep the process alive.
                     workers += 1
                     name = f"download details {workers}"
-                    threading.Thread(target=_work, args=(function, calls), name=name, daemon=True).start()
-                if len(begun) >= AHEAD * threads:
+                    threading.Thread(target=_run, args=(function, queue), name=name, daemon=True).start()
+                if len(started) >= MAX_AHEAD * threads:
                     break
-            if not begun:
+            if not started:
                 return
-            begun[0][1].exception()  # waits for it
-            yield begun.popleft()
+            started[0][1].exception()  # waits for it
+            yield started.popleft()
     finally:
-        for _, future in begun:
+        for _, future in started:
             future.cancel()
         for _ in range(workers):
-            calls.put(None)
+            queue.put(None)
 
 
-def _work(function: Callable[[Item], Result], calls: SimpleQueue[tuple[Item, Future[Result]] | None]) -> None:
-    while (call := calls.get()) is not None:
+def _run(function: Callable[[Item], Result], queue: SimpleQueue[tuple[Item, Future[Result]] | None]) -> None:
+    while (call := queue.get()) is not None:
         item, future = call
         if not future.set_running_or_notify_cancel():
             continue

@@ -1,14 +1,14 @@
-"""What a stream wants downloaded, slice by slice: windows of time, or what a list endpoint returns.
+"""What a stream downloads, slice by slice.
 
-A plan says what to request next, and learns what came of it; when to request it is the prefetcher's business
-(prefetcher.py). Its methods are called by one thread at a time, but for `fetch` and `fetch_by_job`.
+A plan says which slice to request next and is notified of the result; the prefetcher decides when to request it
+(prefetcher.py). Its methods are called by one thread at a time, except `fetch` and `fetch_by_job`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import takewhile
@@ -16,27 +16,39 @@ from typing import Any, Generic, Protocol, TypeVar
 
 # Called with the bytes that a body is about to take on disk, or, negative, gives back.
 Reserve = Callable[[int], None]
-# How much larger than the ones before a body is expected to be at most.
-MARGIN = 1.2
+# A body is expected to be at most this many times as large as the ones before it.
+SIZE_MARGIN = 1.2
+REMEMBERED_SIZES = 20
 
 
 class JobsUnavailableError(Exception):
-    """A window cannot be had by an export job; the message says why."""
+    """No export job can deliver a slice; the message says why."""
 
 
 class Body(Protocol):
-    """What a download yields."""
+    """The body of a response, on disk."""
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Free the disk."""
+
+
+@dataclass
+class InMemory:
+    """A response that takes no disk."""
+
+    content: Any = None
+    size: int = 0
+
+    def close(self) -> None:
+        """Nothing to free."""
 
 
 class State(Enum):
-    """Where a slice stands."""
+    """The state of a slice."""
 
     WAITING = auto()
     RUNNING = auto()
@@ -44,194 +56,143 @@ class State(Enum):
     FAILED = auto()
 
 
-What = TypeVar("What")
+Partition = TypeVar("Partition")
 
 
 @dataclass(eq=False)
-class Slice(Generic[What]):
-    """One thing to request, and what came of it.
+class Slice(Generic[Partition]):
+    """One partition of a stream, to be requested at once, and the result.
 
     Attributes:
-        what: The window, the list, or whatever the plan requests.
-        body: What came, once it came.
-        seconds: How long that took, waiting for the rate limit included.
-        state: Whether it is still to be requested, under way, here, or abandoned.
-        error: Why it was abandoned.
-        failures: How often a request for it failed before its turn.
-        not_before: The monotonic time before which it is not requested again, unless its turn comes.
-        known_size: Bytes of a body that came before, and had to be discarded; 0 if none did.
-        is_evicted: Whether its body had to make room for one that is needed sooner.
+        partition: What is requested: a window of time, a batch of ids, the id of a list.
+        body: The body, once the slice is READY.
+        seconds: How long the download took, including waits for the rate limit.
+        state: Whether the slice is still to be requested, is being requested, was downloaded, or failed.
+        error: Why it failed.
+        failures: How many requests for it failed before its reader waited for it.
+        not_before: The monotonic time, in seconds, before which it is not requested again, unless its reader waits.
+        evicted_size: Bytes of a body that was downloaded and evicted; 0 without one.
+        is_evicted: Whether its body was evicted in favor of one that is needed sooner.
         job_failed: Whether no export job can deliver it.
-        disk_full: How often the disk was full when it came.
+        disk_full_count: How many times the disk was full when it was downloaded.
     """
 
-    what: What
+    partition: Partition
     body: Any = None
     seconds: float = 0.0
     state: State = State.WAITING
     error: Exception | None = None
     failures: int = 0
     not_before: float = 0.0
-    known_size: int = 0
+    evicted_size: int = 0
     is_evicted: bool = False
     job_failed: bool = False
-    disk_full: int = 0
+    disk_full_count: int = 0
+
+    def may_start(self, now: float) -> bool:
+        """Whether it may be requested at the monotonic time ``now``."""
+        return self.state is State.WAITING and self.not_before <= now
 
 
 @dataclass
-class SlicePlan(ABC, Generic[What]):
-    """What a stream still wants, in the order in which it is read.
+class SlicePlan(ABC, Generic[Partition]):
+    """The slices that a stream still has to read.
 
     Attributes:
         stream: The stream's name.
-        limit: The endpoint whose rate limit its requests fall under.
-        slices: What is wanted, next first.
-        is_ordered: Whether its reader needs the slices in order; otherwise it takes each when it is here.
-        directly: Whether slices may be requested one by one under the rate limit.
-        by_jobs: Whether slices may come by export jobs.
+        endpoint: The endpoint whose rate limit its requests share.
+        slices: The slices, in reading order.
+        is_ordered: Whether the reader takes the slices in order, or each as soon as it is READY.
+        allows_direct: Whether slices may be requested directly, under the rate limit.
+        allows_jobs: Whether export jobs may deliver slices.
     """
 
     stream: str
-    limit: str
-    slices: deque[Slice[What]] = field(default_factory=deque, init=False)
+    endpoint: str
+    slices: deque[Slice[Partition]] = field(default_factory=deque, init=False)
     is_ordered: bool = field(default=True, init=False)
-    directly: bool = field(default=True, init=False)
-    by_jobs: bool = field(default=False, init=False)
+    allows_direct: bool = field(default=True, init=False)
+    allows_jobs: bool = field(default=False, init=False)
 
-    @abstractmethod
-    def next(self, now: float) -> Slice[What] | None:
+    def next(self, now: float) -> Slice[Partition] | None:
         """The next slice to request at the monotonic time ``now``; None if there is none."""
+        return self._first_startable(now)
 
     @abstractmethod
-    def fetch(self, piece: Slice[What], reserve: Reserve) -> Body:
-        """Request ``piece``; called on a thread of the prefetcher.
+    def fetch(self, slice_: Slice[Partition], reserve: Reserve) -> Body:
+        """Download ``slice_``; called on a thread of the prefetcher.
 
         Raises:
-            TooLargeError: If the server could not deliver it at once.
+            TooLargeError: If the server cannot deliver the slice in one response.
         """
 
-    @abstractmethod
-    def succeeded(self, piece: Slice[What]) -> None:
-        """Learn that ``piece`` came whole."""
+    def fetch_by_job(self, slice_: Slice[Partition], reserve: Reserve) -> Body:
+        """Download ``slice_`` from an export job; called on a thread of the prefetcher.
+
+        Raises:
+            JobsUnavailableError: If no job can deliver it.
+            TooLargeError: If it is too large for one job.
+        """
+        raise NotImplementedError
 
     @abstractmethod
-    def split(self, piece: Slice[What]) -> None:
-        """Learn that ``piece`` is too much, and plan to request less."""
+    def succeeded(self, slice_: Slice[Partition]) -> None:
+        """Called when ``slice_`` was downloaded."""
 
-    def failed(self, piece: Slice[What], error: Exception, now: float, *, is_current: bool) -> bool:
-        """Learn that a request failed, of the stream that is read if ``is_current``; True if the plan sees to it."""
+    def split(self, slice_: Slice[Partition]) -> None:
+        """Called when ``slice_`` is too large: plan smaller slices in its place."""
+        raise NotImplementedError
+
+    def failed(self, slice_: Slice[Partition], error: Exception, now: float, *, is_current: bool) -> bool:
+        """Called when a request failed; returns whether the plan handles it.
+
+        ``is_current`` is whether the stream is the one being read.
+        """
         return False
 
-    def fetch_by_job(self, piece: Slice[What], reserve: Reserve) -> Body:
-        """Have an export job deliver ``piece``; called on a thread of the prefetcher.
-
-        Raises:
-            JobsUnavailableError: If no job can.
-            TooLargeError: If it is too much for one job.
-        """
-        raise JobsUnavailableError("there are no export jobs for this")
-
     def requests_left(self, now: float) -> int:
-        """How many requests are still to be made, as far as that is known."""
-        return sum(piece.state is State.WAITING and piece.not_before <= now for piece in self.slices)
+        """How many requests are left, as far as known."""
+        return len(self._startable(now))
 
-    def after(self, requests: int, now: float) -> Slice[What] | None:
-        """A slice that would be requested at ``now`` after so many others of this plan; None if there is none."""
-        waiting = [piece for piece in self.slices if piece.state is State.WAITING and piece.not_before <= now]
-        return waiting[requests] if requests < len(waiting) else None
+    def after(self, requests: int, now: float) -> Slice[Partition] | None:
+        """The slice whose turn comes after ``requests`` others of this plan; None if there is none."""
+        startable = self._startable(now)
+        return startable[requests] if requests < len(startable) else None
 
-    def expected_size(self, piece: Slice[What]) -> int | None:
-        """How many bytes ``piece`` will take on disk; None if nothing is known yet."""
+    def expected_size(self, slice_: Slice[Partition]) -> int | None:
+        """How many bytes ``slice_`` will take on disk; None if unknown."""
         return None
 
     def extend(self) -> bool:
-        """Called when everything was taken: add what can be requested only now, and say whether there is any."""
+        """Called when all slices were read: add those known only now; returns whether there are any."""
         return False
 
-    def _waiting(self, now: float) -> Slice[What] | None:
-        for piece in self.slices:
-            if piece.state is State.FAILED:
-                return None  # the stream ends there: what follows is not needed any more
-            if piece.state is State.WAITING and piece.not_before <= now:
-                return piece
+    def _startable(self, now: float) -> list[Slice[Partition]]:
+        return [slice_ for slice_ in self.slices if slice_.may_start(now)]
+
+    def _first_startable(self, now: float) -> Slice[Partition] | None:
+        for slice_ in self.slices:
+            if slice_.state is State.FAILED:
+                return None  # the stream ends there
+            if slice_.may_start(now):
+                return slice_
         return None
 
-    def _running_before(self, piece: Slice[What]) -> bool:
-        """Whether anything is under way that is read before ``piece``; what follows may take long, by an export job."""
-        return any(one.state is State.RUNNING for one in takewhile(lambda other: other is not piece, self.slices))
-
-
-class ListPlan(SlicePlan[What | None]):
-    """What a list endpoint returns, each a slice; first of all, the slice None that requests the list.
-
-    Args:
-        stream: The stream's name.
-        limit: The endpoint.
-        listing: Requests the list; called on a thread of the prefetcher.
-        fetch: Requests one thing of it.
-    """
-
-    def __init__(
-        self, stream: str, limit: str, listing: Callable[[], Sequence[What]], fetch: Callable[[What, Reserve], Body]
-    ) -> None:
-        super().__init__(stream, limit)
-        self._listing = listing
-        self._fetch = fetch
-        self._sizes: deque[int] = deque(maxlen=20)
-        self.slices.append(Slice(None))
-
-    def next(self, now: float) -> Slice[What | None] | None:
-        """The next thing that was listed."""
-        return self._waiting(now)
-
-    def fetch(self, piece: Slice[What | None], reserve: Reserve) -> Body:
-        """Request the slice, or the list of what there is."""
-        return _Found(self._listing()) if piece.what is None else self._fetch(piece.what, reserve)
-
-    def succeeded(self, piece: Slice[What | None]) -> None:
-        """Put what was found in the place of the slice that requested it."""
-        if isinstance(piece.body, _Found):
-            self.slices.remove(piece)
-            self.slices.extend(Slice(found) for found in piece.body.found)
-        else:
-            self._sizes.append(piece.body.size)
-
-    def split(self, piece: Slice[What | None]) -> None:
-        """What was listed cannot be requested in parts: its `fetch` does not raise TooLargeError."""
-        raise NotImplementedError
-
-    def expected_size(self, piece: Slice[What | None]) -> int | None:
-        """As much as the largest of the last ones; nothing for the list itself."""
-        if piece.what is None:
-            return 0
-        return int(MARGIN * max(self._sizes)) if self._sizes else None
-
-
-@dataclass
-class _Found:
-    found: Sequence[Any]
-    size: int = 0
-
-    def close(self) -> None:
-        """Nothing lies on disk."""
+    def _is_running_before(self, slice_: Slice[Partition]) -> bool:
+        """Whether a slice ahead of ``slice_`` is being requested; those behind may take long, by an export job."""
+        return any(one.state is State.RUNNING for one in takewhile(lambda other: other is not slice_, self.slices))
 
 
 class UnreadablePlan(SlicePlan[None]):
-    """The plan of a stream that cannot even be begun: its reader meets ``error``."""
+    """The plan of a stream that cannot be planned: its reader gets ``error``."""
 
-    def __init__(self, stream: str, limit: str, error: Exception) -> None:
-        super().__init__(stream, limit)
+    def __init__(self, stream: str, endpoint: str, error: Exception) -> None:
+        super().__init__(stream, endpoint)
         self.slices.append(Slice(None, state=State.FAILED, error=error))
 
-    def next(self, now: float) -> None:
-        """Nothing is requested."""
-
-    def fetch(self, piece: Slice[None], reserve: Reserve) -> Body:
+    def fetch(self, slice_: Slice[None], reserve: Reserve) -> Body:
         """Never called."""
         raise NotImplementedError
 
-    def succeeded(self, piece: Slice[None]) -> None:
-        """Never called."""
-
-    def split(self, piece: Slice[None]) -> None:
+    def succeeded(self, slice_: Slice[None]) -> None:
         """Never called."""

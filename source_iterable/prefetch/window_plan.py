@@ -4,168 +4,194 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
+from typing import ClassVar, Protocol
 
-from source_iterable.prefetch.plans import MARGIN, Body, Reserve, Slice, SlicePlan, State
+from source_iterable.prefetch.plans import SIZE_MARGIN, Body, Reserve, Slice, SlicePlan, State
 from source_iterable.windows import SECOND, Width, Window
 
-FetchWindow = Callable[[Window, int, Reserve], Body]
-FetchWindowByJob = Callable[[Window, Reserve], Body]
+REMEMBERED_DENSITIES = 3
+# How many attempts a window gets: two while its width is expected to work, one while the width is a guess.
+MAX_ATTEMPTS = 2
+MAX_ATTEMPTS_OF_GUESS = 1
+
+
+class Transport(Protocol):
+    """How the server delivers windows: directly, by export jobs, or both.
+
+    Attributes:
+        allows_direct: Whether windows may be requested directly.
+        allows_jobs: Whether export jobs may deliver windows.
+    """
+
+    allows_direct: ClassVar[bool]
+    allows_jobs: ClassVar[bool]
+
+    def fetch(self, window: Window, max_attempts: int, reserve: Reserve) -> Body:
+        """Request ``window`` directly.
+
+        Raises:
+            TooLargeError: If the server cannot deliver it in so many attempts.
+        """
+
+    def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
+        """Download ``window`` from an export job.
+
+        Raises:
+            JobsUnavailableError: If no job can deliver it and it may be requested directly.
+            TooLargeError: If it is too large for one job.
+        """
 
 
 class WindowPlan(SlicePlan[Window]):
     """The windows of an export stream, cut from its span as wide as the server is known to deliver.
 
-    Until one window came whole, the first that is missing is requested alone: a stream that the key may not export
-    costs few requests, and a width that is too much is not tried several times at once.
+    Until one window succeeded, only the first one is requested: a stream that the key may not export costs few
+    requests, and a width that is too large is not tried several times at once.
 
     Args:
         stream: The stream's name.
-        limit: The endpoint.
-        span: From where to where to read; None for nothing.
-        width: The width to begin with, and its rules.
-        fetch: Requests a window, meeting failures so many times.
-        last: Returns a window to request when all others were taken, if there is to be one.
-        fetch_by_job: Has an export job deliver a window; None where there are no jobs.
-        directly: Whether windows may be requested directly.
+        endpoint: The endpoint whose rate limit direct requests share.
+        span: The time to read; None for nothing.
+        width: The initial width, and how it adapts.
+        transport: Downloads a window.
+        last: Returns a window to request once all others were read, if there is one.
     """
 
     def __init__(
         self,
         stream: str,
-        limit: str,
+        endpoint: str,
         span: Window | None,
         width: Width,
-        fetch: FetchWindow,
+        transport: Transport,
         last: Callable[[], Window] | None = None,
-        fetch_by_job: FetchWindowByJob | None = None,
-        *,
-        directly: bool = True,
     ) -> None:
-        super().__init__(stream, limit)
+        super().__init__(stream, endpoint)
         self.width = width
-        self.by_jobs = fetch_by_job is not None
-        self.directly = directly or not self.by_jobs
-        self._fetch = fetch
-        self._fetch_by_job = fetch_by_job
+        self.allows_direct = transport.allows_direct
+        self.allows_jobs = transport.allows_jobs
+        self._transport = transport
         self._last = last
-        self._proven = False
-        self._narrowing = False
-        self._one_by_one = False
-        self._trial: Slice[Window] | None = None
-        self._densities: deque[float] = deque(maxlen=3)  # bytes a second of width, of the last windows
+        self._is_proven = False
+        self._is_narrowing = False
+        self._is_extended = False
+        self._trial: Slice[Window] | None = None  # of a wider window
+        self._densities: deque[float] = deque(maxlen=REMEMBERED_DENSITIES)  # bytes per second of width
         if span is not None:
             self.slices.append(Slice(span))
 
     def next(self, now: float) -> Slice[Window] | None:
-        """The next window, cut to the present width, or to one that is worth a try."""
-        piece = self._waiting(now)
-        if piece is None or (self._is_single and (self._running_before(piece) or piece is not self._first_waiting())):
+        """The next window, cut to the current width, or to the width of a trial."""
+        slice_ = self._first_startable(now)
+        if slice_ is None or (self._is_single and not self._may_start_alone(slice_)):
             return None
-        self._join(piece, now)
-        if self._trial is piece:  # it was put off, and is requested once more
+        self._join(slice_, now)
+        if self._trial is slice_:  # it failed before, and is requested again
             self._trial = None
         width = self.width.current
-        if self._trial is None and (trial := self.width.trial) is not None and piece.what.width > width:
-            self._trial, width = piece, trial
-        head, rest = piece.what.cut(width)
-        if rest is not None:
-            piece.what = head
-            self.slices.insert(self.slices.index(piece) + 1, Slice(rest))
-        return piece
+        if self._trial is None and (trial := self.width.trial) is not None and slice_.partition.width > width:
+            self._trial, width = slice_, trial
+        self._cut(slice_, width)
+        return slice_
 
     def requests_left(self, now: float) -> int:
-        """How many windows of the present width are left."""
+        """How many windows of the current width are left."""
         if self._is_single:
             first = self._first_waiting()
-            return int(first is not None and not self._running_before(first))
-        return sum(-(-piece.what.width // self.width.current) for piece in self._all_waiting(now))
+            return int(first is not None and self._may_start_alone(first))
+        return sum(map(self._windows_in, self._startable(now)))
 
     def after(self, requests: int, now: float) -> Slice[Window] | None:
-        """The window after so many others, cut out of what is left."""
+        """The window whose turn comes after ``requests`` others, cut from what is left."""
         if self._is_single:
             return self.next(now) if requests == 0 else None
-        width = self.width.current
-        for piece in self._all_waiting(now):
-            here = -(-piece.what.width // width)
-            if requests >= here:
-                requests -= here
+        for slice_ in self._startable(now):
+            windows = self._windows_in(slice_)
+            if requests >= windows:
+                requests -= windows
                 continue
-            if requests:
-                before, rest = piece.what.cut(requests * width)
-                if rest is None:
-                    return None
-                piece.what = before
-                following = Slice(rest)
-                self.slices.insert(self.slices.index(piece) + 1, following)
-                piece = following  # noqa: PLW2901 - it is what is left of it
-            head, rest = piece.what.cut(width)
-            if rest is not None:
-                piece.what = head
-                self.slices.insert(self.slices.index(piece) + 1, Slice(rest))
-            return piece
+            found = self._cut(slice_, requests * self.width.current) if requests else slice_
+            if found is not None:
+                self._cut(found, self.width.current)
+            return found
         return None
 
-    def fetch(self, piece: Slice[Window], reserve: Reserve) -> Body:
-        """Request the window: twice where its width is thought to work, once where it is a guess."""
-        return self._fetch(piece.what, 1 if self._narrowing or piece is self._trial else 2, reserve)
+    def fetch(self, slice_: Slice[Window], reserve: Reserve) -> Body:
+        """Request the window directly."""
+        is_guess = self._is_narrowing or slice_ is self._trial
+        return self._transport.fetch(slice_.partition, MAX_ATTEMPTS_OF_GUESS if is_guess else MAX_ATTEMPTS, reserve)
 
-    def fetch_by_job(self, piece: Slice[Window], reserve: Reserve) -> Body:
-        """Have an export job deliver the window."""
-        if self._fetch_by_job is None:
-            return super().fetch_by_job(piece, reserve)
-        return self._fetch_by_job(piece.what, reserve)
+    def fetch_by_job(self, slice_: Slice[Window], reserve: Reserve) -> Body:
+        """Download the window from an export job."""
+        return self._transport.fetch_by_job(slice_.partition, reserve)
 
-    def succeeded(self, piece: Slice[Window]) -> None:
-        """Remember that this width works, and how much came."""
-        self._proven, self._narrowing = True, False
-        if piece is self._trial:
+    def succeeded(self, slice_: Slice[Window]) -> None:
+        """Remember that this width works, and how dense the window is."""
+        self._is_proven, self._is_narrowing = True, False
+        if slice_ is self._trial:
             self._trial = None
-        self.width.delivered(piece.what, piece.body.size)
-        self._densities.append(piece.body.size / max(piece.what.width, SECOND).total_seconds())
+        size, width = slice_.body.size, slice_.partition.width
+        self.width.delivered(slice_.partition, size)
+        self._densities.append(size / max(width, SECOND).total_seconds())
 
-    def split(self, piece: Slice[Window]) -> None:
-        """Request less from where ``piece`` begins."""
-        if piece is self._trial:
+    def split(self, slice_: Slice[Window]) -> None:
+        """Narrow the width; `next` cuts the window again."""
+        if slice_ is self._trial:
             self._trial = None
             self.width.trial_failed()
             return
-        self._proven, self._narrowing = False, True
-        self.width.refused(piece.what)
+        self._is_proven, self._is_narrowing = False, True
+        self.width.refused(slice_.partition)
 
-    def expected_size(self, piece: Slice[Window]) -> int | None:
-        """As much as the densest of the last windows held for its width."""
+    def expected_size(self, slice_: Slice[Window]) -> int | None:
+        """The size at the density of the densest of the last windows, with a margin."""
         if not self._densities:
             return None
-        return int(MARGIN * max(self._densities) * piece.what.width.total_seconds())
+        return int(SIZE_MARGIN * max(self._densities) * slice_.partition.width.total_seconds())
 
     def extend(self) -> bool:
-        """Add the window that is requested last."""
+        """Add the last window."""
         if self._last is None:
             return False
         self.slices.append(Slice(self._last()))
         self._last = None
-        self._one_by_one = True  # what changes meanwhile moves towards its end
+        self._is_extended = True
         return True
 
     @property
     def _is_single(self) -> bool:
-        return self._one_by_one or not self._proven
+        """Whether windows are requested one at a time; in the last one, records move to its end meanwhile."""
+        return self._is_extended or not self._is_proven
+
+    def _may_start_alone(self, slice_: Slice[Window]) -> bool:
+        return slice_ is self._first_waiting() and not self._is_running_before(slice_)
 
     def _first_waiting(self) -> Slice[Window] | None:
-        return next((piece for piece in self.slices if piece.state is State.WAITING), None)
+        return next((slice_ for slice_ in self.slices if slice_.state is State.WAITING), None)
 
-    def _all_waiting(self, now: float) -> list[Slice[Window]]:
-        return [piece for piece in self.slices if piece.state is State.WAITING and piece.not_before <= now]
+    def _windows_in(self, slice_: Slice[Window]) -> int:
+        """How many windows of the current width ``slice_`` holds."""
+        return -(-slice_.partition.width // self.width.current)
 
-    def _join(self, piece: Slice[Window], now: float) -> None:
-        """Add the windows that wait behind ``piece``, which were cut to another width."""
-        following = self.slices.index(piece) + 1
-        while following < len(self.slices):
-            other = self.slices[following]
-            if other.state is not State.WAITING or other.not_before > now or piece.what.end != other.what.start:
+    def _cut(self, slice_: Slice[Window], width: timedelta) -> Slice[Window] | None:
+        """Cut ``slice_`` to ``width``; the rest becomes the next slice, which is returned."""
+        slice_.partition, rest = slice_.partition.cut(width)
+        if rest is None:
+            return None
+        following = Slice(rest)
+        self.slices.insert(self.slices.index(slice_) + 1, following)
+        return following
+
+    def _join(self, slice_: Slice[Window], now: float) -> None:
+        """Join ``slice_`` with the adjacent windows that wait, which were cut to another width."""
+        index = self.slices.index(slice_) + 1
+        while index < len(self.slices):
+            other = self.slices[index]
+            if not other.may_start(now) or slice_.partition.end != other.partition.start:
                 return
-            piece.what = Window(piece.what.start, other.what.end)
-            piece.job_failed = piece.job_failed and other.job_failed
+            slice_.partition = Window(slice_.partition.start, other.partition.end)
+            slice_.job_failed = slice_.job_failed and other.job_failed
             if self._trial is other:
                 self._trial = None
-            del self.slices[following]
+            del self.slices[index]

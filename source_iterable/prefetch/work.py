@@ -1,4 +1,7 @@
-"""What is planned, under way and on disk: the accounts that the prefetcher keeps while it holds its lock."""
+"""The plans of a sync, the requests that are running, and the disk that bodies take.
+
+Every method is called with the prefetcher's lock held.
+"""
 
 from __future__ import annotations
 
@@ -11,213 +14,218 @@ from typing import Any
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.plans import Slice, SlicePlan, State
 
-# Of an export job's expected time, after which its window is requested directly too.
-OVERDUE = 1.5
-JOBS_REMEMBERED = 5
-# The share of the disk limit that a body takes of which nothing is known.
+# A window is requested directly too once its export job takes this many times as long as expected.
+OVERDUE_FACTOR = 1.5
+REMEMBERED_JOBS = 5
+# The share of the disk limit, one of this many, that a body of unknown size is expected to take.
 UNKNOWN_SHARE = 8
-# The share of the disk limit that the bodies of later streams may fill: they wait for hours, and would leave the
-# stream that is being read room for one request at a time.
-LATER_SHARE = 0.5
+# The share of the disk limit that bodies of later streams may take: they wait for hours, and would leave the stream
+# that is being read enough for only one request at a time.
+LATER_STREAMS_SHARE = 0.5
 
 
-class NoRoomError(Exception):
-    """Bodies that are needed sooner fill the disk limit, or nobody wants this one any more."""
+class EvictedError(Exception):
+    """A download was stopped: bodies that are needed sooner take the disk limit, or its result is not needed."""
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One request for a slice that is under way.
+    """A request for a slice that is running.
 
     Attributes:
-        plan: The plan that the slice belongs to.
-        piece: The slice.
+        plan: The plan of the slice.
+        slice_: The slice.
         by_job: Whether an export job delivers it.
-        began: The monotonic time at which it began.
-        reserved: Bytes of the disk limit that it holds.
-        used: Bytes that its body takes so far.
-        is_cancelled: Whether what comes is not wanted any more.
+        started: The monotonic time at which it started, in seconds.
+        reserved: Bytes of the disk limit that it reserves.
+        used: Bytes of these that its body takes so far.
+        is_cancelled: Whether its result is not needed any more.
     """
 
     plan: SlicePlan[Any]
-    piece: Slice[Any]
+    slice_: Slice[Any]
     by_job: bool
-    began: float
+    started: float
     reserved: int = 0
     used: int = 0
     is_cancelled: bool = False
 
 
 class Work:
-    """The plans of a sync, the requests under way, and the bytes that all bodies take.
+    """The plans of a sync, the requests that are running, and the disk that bodies take.
 
     Attributes:
-        plans: What is still to be read, the stream that is being read first.
-        attempts: What is under way.
-        used: Bytes of the disk limit that are taken or reserved.
-        kept: Those of them that readers of streams without a plan took.
-        awaited: The plan for whose next slice the reader waits; None while it is busy.
-        reading: The slice that the reader is busy with.
+        plans: The streams that are still to be read, the one that is being read first.
+        current: The plan of the stream that is being read; None before the first.
+        awaited: The plan whose next slice the reader waits for; None while it processes records.
+        reading: The slice whose records the reader processes.
+        attempts: The requests that are running.
+        reserved: Bytes of the disk limit that are taken or reserved.
+        reserved_by_readers: Bytes of these that the readers of streams without a plan take.
     """
 
     def __init__(self, plans: Sequence[SlicePlan[Any]], disk_limit: int) -> None:
         self.plans = list(plans)
-        self.attempts: list[Attempt] = []
-        self.used = 0
-        self.kept = 0
+        self.current: SlicePlan[Any] | None = None
         self.awaited: SlicePlan[Any] | None = None
         self.reading: Slice[Any] | None = None
+        self.attempts: list[Attempt] = []
+        self.reserved = 0
+        self.reserved_by_readers = 0
         self._disk_limit = disk_limit
-        self._job_seconds: deque[float] = deque(maxlen=JOBS_REMEMBERED)
+        self._job_seconds: deque[float] = deque(maxlen=REMEMBERED_JOBS)
 
-    def is_head(self, piece: Slice[Any]) -> bool:
-        """Whether the reader waits for ``piece``; where the order does not matter, for the first that may come."""
+    def is_awaited(self, slice_: Slice[Any]) -> bool:
+        """Whether the reader waits for ``slice_``; in a plan without order, for the first that may be downloaded."""
         plan = self.awaited
         if plan is None or not plan.slices:
             return False
         if plan.is_ordered:
-            return plan.slices[0] is piece
+            return plan.slices[0] is slice_
         now = time.monotonic()
-        may_come = (one for one in plan.slices if one.state in {State.RUNNING, State.WAITING} and one.not_before <= now)
-        return next(may_come, None) is piece
+        candidates = (
+            one for one in plan.slices if one.state in {State.RUNNING, State.WAITING} and one.not_before <= now
+        )
+        return next(candidates, None) is slice_
 
-    def of(self, piece: Slice[Any]) -> list[Attempt]:
-        """The requests for ``piece`` that are under way, but for those that nobody wants any more."""
-        return [attempt for attempt in self.attempts if attempt.piece is piece and not attempt.is_cancelled]
-
-    @property
-    def job_seconds(self) -> float | None:
-        """How long an export job is expected to take: as the slowest of the last ones; None before the first."""
-        return max(self._job_seconds, default=None)
-
-    def job_took(self, seconds: float) -> None:
-        """Learn how long a job took, or took at the least."""
-        self._job_seconds.append(seconds)
-
-    # The disk
-
-    def begin(self, plan: SlicePlan[Any], piece: Slice[Any], *, by_job: bool = False) -> Attempt:
-        """Put a request for ``piece`` under way, with disk reserved for its body."""
-        reserved = min(self._expected(plan, piece), max(0, self._disk_limit - self.used))
-        self.used += reserved
-        attempt = Attempt(plan, piece, by_job, time.monotonic(), reserved)
-        piece.state = State.RUNNING
+    def start(self, plan: SlicePlan[Any], slice_: Slice[Any], *, by_job: bool = False) -> Attempt:
+        """Start a request for ``slice_``, and reserve disk for its body."""
+        reserved = min(self._expected_size(plan, slice_), max(0, self._disk_limit - self.reserved))
+        self.reserved += reserved
+        attempt = Attempt(plan, slice_, by_job, time.monotonic(), reserved)
+        slice_.state = State.RUNNING
         self.attempts.append(attempt)
         return attempt
 
-    def fits(self, plan: SlicePlan[Any], piece: Slice[Any]) -> bool:
-        """Whether the body of ``piece`` is expected to fit beside all others, in the share of its stream."""
-        if piece.is_evicted and not piece.known_size:
-            return False
-        expected = self._expected(plan, piece)
-        if self.used + expected > self._disk_limit:
-            return False
-        return plan is self.plans[0] or self._used_by_later() + expected <= LATER_SHARE * self._disk_limit
+    def attempts_for(self, slice_: Slice[Any]) -> list[Attempt]:
+        """The requests for ``slice_`` that are running, without cancelled ones."""
+        return [attempt for attempt in self.attempts if attempt.slice_ is slice_ and not attempt.is_cancelled]
 
-    def _used_by_later(self) -> int:
-        """The bytes that all streams but the one that is being read take or reserve."""
-        current = self.plans[0]
-        here: int = sum(piece.body.size for piece in current.slices if piece.state is State.READY)
-        under_way = sum(attempt.reserved for attempt in self.attempts if attempt.plan is current)
-        read = self.reading.body.size if self.reading is not None and self.reading.body is not None else 0
-        return self.used - self.kept - here - under_way - read
+    def cancel(self, attempt: Attempt) -> None:
+        """Ignore the result of an attempt: its thread stops when it reserves more disk."""
+        attempt.is_cancelled = True
+        self.reserved -= attempt.reserved
+        attempt.reserved = 0
+        if attempt.by_job:  # it would take longer than this
+            self.job_took(OVERDUE_FACTOR * (time.monotonic() - attempt.started))
 
-    def _expected(self, plan: SlicePlan[Any], piece: Slice[Any]) -> int:
-        """How many bytes ``piece`` will take on disk: as its stream's last ones, or as those of any other stream."""
-        known = plan.expected_size(piece)
-        if known is None:
-            others = [other.expected_size(piece) for other in self.plans if type(other) is type(plan)]
-            known = max((one for one in others if one is not None), default=self._disk_limit // UNKNOWN_SHARE)
-        return max(known, piece.known_size)
+    def abandon(self, plan: SlicePlan[Any]) -> None:
+        """Discard the slices of ``plan``, and cancel its requests."""
+        for slice_ in plan.slices:
+            self.discard(slice_)
+        for attempt in self.attempts:
+            if attempt.plan is plan and not attempt.is_cancelled:
+                self.cancel(attempt)
+        plan.slices.clear()
+
+    @property
+    def job_seconds(self) -> float | None:
+        """The seconds that an export job is expected to take, as the slowest of the last ones; None without any."""
+        return max(self._job_seconds, default=None)
+
+    def job_took(self, seconds: float) -> None:
+        """Remember how long a job took, or took at least."""
+        self._job_seconds.append(seconds)
+
+    # The disk limit
+
+    def fits(self, plan: SlicePlan[Any], slice_: Slice[Any]) -> bool:
+        """Whether the body of ``slice_`` is expected to fit beside all others, in the share of its stream."""
+        if slice_.is_evicted and not slice_.evicted_size:
+            return False
+        expected = self._expected_size(plan, slice_)
+        if self.reserved + expected > self._disk_limit:
+            return False
+        is_first = plan is self.plans[0]
+        return is_first or self._reserved_by_later_streams() + expected <= LATER_STREAMS_SHARE * self._disk_limit
 
     def reserve(self, attempt: Attempt, size: int) -> None:
-        """Take ``size`` more bytes of disk for the body of an attempt, from bodies needed later if need be.
+        """Reserve ``size`` more bytes for the body of an attempt, evicting bodies that are needed later if necessary.
 
         A negative ``size`` gives bytes back.
 
         Raises:
-            NoRoomError: If bodies that are needed sooner fill the disk limit, or nobody wants this one any more.
+            EvictedError: If bodies that are needed sooner take the disk limit, or the attempt was cancelled.
             TooLargeError: If the body alone is larger than the disk limit.
         """
         attempt.used = max(0, attempt.used + size)
         if size < 0:
             return
         if attempt.is_cancelled:
-            raise NoRoomError
-        grown = attempt.used - attempt.reserved
-        if grown <= 0:
+            raise EvictedError
+        missing = attempt.used - attempt.reserved
+        if missing <= 0:
             return
-        attempt.reserved += grown
-        self.used += grown
-        if self.used <= self._disk_limit:
+        attempt.reserved += missing
+        self.reserved += missing
+        if self.reserved <= self._disk_limit:
             return
         if attempt.used > self._disk_limit:
             raise TooLargeError("it is larger than the disk limit")
-        if self.is_head(attempt.piece):
-            self.evict(attempt.piece, until=self._disk_limit)
-        if self.used > self._disk_limit:
-            raise NoRoomError
+        if self.is_awaited(attempt.slice_):
+            self.evict(attempt.slice_, until=self._disk_limit)
+        if self.reserved > self._disk_limit:
+            raise EvictedError
 
     def reserve_for_reader(self, size: int) -> None:
-        """Take ``size`` bytes for the reader of a stream without a plan, from bodies that wait if need be.
+        """Reserve ``size`` bytes for the reader of a stream without a plan, evicting bodies if necessary.
 
         A negative ``size`` gives bytes back.
 
         Raises:
-            TooLargeError: If such readers alone would take more than the disk limit.
+            TooLargeError: If readers alone would take more than the disk limit.
         """
-        if size > 0 and self.kept + size > self._disk_limit:
+        if size > 0 and self.reserved_by_readers + size > self._disk_limit:
             raise TooLargeError("it is larger than the disk limit")
-        self.kept += size
-        self.used += size
+        self.reserved_by_readers += size
+        self.reserved += size
         if size > 0:
             self.evict(None, until=self._disk_limit)
 
-    def evict(self, head: Slice[Any] | None, until: int) -> None:
-        """Discard bodies, those needed last first, until no more than so many bytes are taken.
+    def evict(self, awaited: Slice[Any] | None, until: int) -> None:
+        """Discard bodies other than that of ``awaited``, those needed last first, until ``until`` bytes are reserved.
 
-        A slice that two requests may deliver keeps the one that takes no disk yet. What takes none stays.
+        Of two requests for a slice, one that takes no disk yet continues, and so does whatever takes no disk.
         """
-        for attempt in self.attempts:  # what was reserved and is not used yet costs nothing to give back
-            if self.used > until and attempt.piece is not head:
-                self.used -= attempt.reserved - attempt.used
+        for attempt in self.attempts:  # what is reserved but not used costs nothing to give back
+            if self.reserved > until and attempt.slice_ is not awaited:
+                self.reserved -= attempt.reserved - attempt.used
                 attempt.reserved = attempt.used
         for plan in reversed(self.plans):
-            for piece in reversed(plan.slices):
-                if self.used <= until:
+            for slice_ in reversed(plan.slices):
+                if self.reserved <= until:
                     return
-                if piece is head:
+                if slice_ is awaited:
                     continue
-                if piece.state is State.READY and piece.body.size:
-                    piece.known_size = piece.body.size
-                    self.discard(piece)
-                    piece.state, piece.is_evicted = State.WAITING, True
-                for attempt in [one for one in self.of(piece) if one.used]:
+                if slice_.state is State.READY and slice_.body.size:
+                    slice_.evicted_size = slice_.body.size
+                    self.discard(slice_)
+                    slice_.state, slice_.is_evicted = State.WAITING, True
+                for attempt in [one for one in self.attempts_for(slice_) if one.used]:
                     self.cancel(attempt)
-                    piece.is_evicted = True
-                    if not self.of(piece):
-                        piece.state = State.WAITING
+                    slice_.is_evicted = True
+                    if not self.attempts_for(slice_):
+                        slice_.state = State.WAITING
 
-    def cancel(self, attempt: Attempt) -> None:
-        """Let an attempt end unheeded: its thread lets go when it reserves more disk."""
-        attempt.is_cancelled = True
-        self.used -= attempt.reserved
-        attempt.reserved = 0
-        if attempt.by_job:  # which takes longer than this, and nobody will see how much
-            self.job_took(OVERDUE * (time.monotonic() - attempt.began))
+    def discard(self, slice_: Slice[Any]) -> None:
+        """Close the body of ``slice_``, if it has one."""
+        if slice_.body is not None:
+            self.reserved -= slice_.body.size
+            slice_.body.close()
+            slice_.body = None
 
-    def discard(self, piece: Slice[Any]) -> None:
-        """Give the disk of a body back."""
-        if piece.body is not None:
-            self.used -= piece.body.size
-            piece.body.close()
-            piece.body = None
+    def _reserved_by_later_streams(self) -> int:
+        """The bytes that all streams but the one that is being read take or reserve."""
+        first = self.plans[0]
+        ready: int = sum(slice_.body.size for slice_ in first.slices if slice_.state is State.READY)
+        running = sum(attempt.reserved for attempt in self.attempts if attempt.plan is first)
+        reading = self.reading.body.size if self.reading is not None and self.reading.body is not None else 0
+        return self.reserved - self.reserved_by_readers - ready - running - reading
 
-    def abandon(self, plan: SlicePlan[Any]) -> None:
-        """Let go of everything that ``plan`` still wants."""
-        for piece in plan.slices:
-            self.discard(piece)
-        for attempt in self.attempts:
-            if attempt.plan is plan and not attempt.is_cancelled:
-                self.cancel(attempt)
-        plan.slices.clear()
+    def _expected_size(self, plan: SlicePlan[Any], slice_: Slice[Any]) -> int:
+        """The bytes that ``slice_`` is expected to take: as the last ones of its stream, or those of any other."""
+        size = plan.expected_size(slice_)
+        if size is None:
+            others = [other.expected_size(slice_) for other in self.plans if type(other) is type(plan)]
+            size = max((one for one in others if one is not None), default=self._disk_limit // UNKNOWN_SHARE)
+        return max(size, slice_.evicted_size)

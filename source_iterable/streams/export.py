@@ -8,36 +8,27 @@ at the latter.
 
 from __future__ import annotations
 
-import time
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
 from source_iterable.api.body import Body
-from source_iterable.api.errors import failure
-from source_iterable.api.export_jobs import NoExportJobError
-from source_iterable.api.job_files import ExportRequest
 from source_iterable.api.rate_limits import EXPORT_PATH
-from source_iterable.config import JOBS
-from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
-from source_iterable.prefetch.plans import Reserve
 from source_iterable.prefetch.window_plan import WindowPlan
-from source_iterable.records.json_lines import MalformedLineError, Row, check, parse
+from source_iterable.records.json_lines import MalformedLineError, Row, parse
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.checkpoint import SETTLED, Checkpoint, UnreadableCheckpointError
 from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.state import StatefulStream
+from source_iterable.streams.transports import transport_of
 from source_iterable.windows import Width, Window
 
 WIDTH = "width"
-# A body that is not complete after so many seconds is too much: the platform wants a sign of life now and then.
-DOWNLOAD_SECONDS = 20 * 60.0
 MOST_SECONDS = 366 * 86400
 
 
@@ -87,10 +78,8 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
             self.endpoint,
             span,
             self._width,
-            self.download,
+            transport_of(self, self.data_type, self.malformed),
             last,
-            fetch_by_job=self.download_by_job if self.sync.jobs is not None else None,
-            directly=not self._only_jobs,
         )
 
     def span(self, state: Mapping[str, Any]) -> Window | None:
@@ -118,31 +107,31 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
 
     def slices(self) -> Iterator[Slice]:
         """The windows, each when it was downloaded whole."""
-        for piece in self.prefetched():
-            if piece is None:
+        for slice_ in self.prefetched():
+            if slice_ is None:
                 yield HEARTBEAT
                 continue
             self.progress.span = self._span
-            yield {"window": str(piece.what), "piece": piece}
+            yield {"window": str(slice_.partition), "slice": slice_}
 
     def records(self, stream_slice: Slice) -> Iterable[Row]:
         """The records of one downloaded window."""
-        piece: plans.Slice[Window] = stream_slice["piece"]
+        slice_: plans.Slice[Window] = stream_slice["slice"]
         self._unparsed = 0
-        self.require_emittable(piece.body, piece.what)
-        yield from self.window_records(piece.body.lines(), piece.what)
+        self.require_emittable(slice_.body, slice_.partition)
+        yield from self.window_records(slice_.body.lines(), slice_.partition)
 
     def delivered(self, stream_slice: Slice, count: int) -> None:
         """Move the state to the end of the window."""
-        piece: plans.Slice[Window] = stream_slice["piece"]
-        window, body = piece.what, piece.body
+        slice_: plans.Slice[Window] = stream_slice["slice"]
+        window, body = slice_.partition, slice_.body
         if body.malformed is not None:
             self.progress.remark(
                 f"{window} holds lines that are not JSON ({self._unparsed}, the first is line {body.malformed}); "
                 "they are kept in dataFields, under 'unparsed'"
             )
         self._state = self._state_after(window)
-        self.progress.window_done(window, count, body.size, piece.seconds)
+        self.progress.window_done(window, count, body.size, slice_.seconds)
 
     def require_emittable(self, body: Body, window: Window) -> None:
         """Raise if nothing of a window may be emitted; ``body`` holds it whole."""
@@ -175,88 +164,6 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
     def malformed(self, window: Window, line: int) -> Exception | None:
         """The error for a malformed line that persists; None where it is delivered as it is."""
         return None
-
-    def download(self, window: Window, tries: int, reserve: Reserve) -> Body:
-        """The rows of ``window``, whole, from a direct request; called on a thread of the prefetcher.
-
-        Raises:
-            TooLargeError: If the server could not deliver it, met ``tries`` times.
-            AirbyteTracedException: If asking for less would not help.
-        """
-        try:
-            return self._readable(self._directly(window, tries, reserve), window)
-        except TooLargeError as error:
-            if window.is_least:  # larger than the whole disk limit
-                raise failure(
-                    self.name,
-                    f"the export of {window} is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
-                    str(error),
-                    FailureType.config_error,
-                ) from error
-            self.logger.info("%s: %s could not be delivered at once: %s. Requesting less.", self.name, window, error)
-            raise
-
-    def download_by_job(self, window: Window, reserve: Reserve) -> Body:
-        """The rows of ``window``, whole, from an export job; called on a thread of the prefetcher.
-
-        Raises:
-            JobsUnavailableError: If no job can deliver it and it may be requested directly.
-            TooLargeError: If it is too much for one job.
-            AirbyteTracedException: A config_error if no job can deliver it and there is no other way.
-        """
-        try:
-            body = self._from_job(window, reserve)
-        except (NoExportJobError, TooLargeError) as error:
-            if isinstance(error, TooLargeError) and not window.is_least:
-                raise
-            if not self._only_jobs:
-                raise plans.JobsUnavailableError(str(error)) from error
-            raise failure(
-                self.name,
-                f"the export of {window} could not be made by a job: {error}. The setting 'export_method' requests "
-                "jobs: choose automatic, and what no job can export is requested directly.",
-                str(error),
-                FailureType.config_error,
-            ) from error
-        return self._readable(body, window)
-
-    @property
-    def _only_jobs(self) -> bool:
-        return self.config.export_method == JOBS
-
-    def _from_job(self, window: Window, reserve: Reserve) -> Body:
-        jobs = self.sync.jobs
-        if jobs is None:
-            raise NoExportJobError("there are no export jobs")
-        wanted = ExportRequest(self.name, self.data_type, window, self.retry_policy)
-        body = jobs.export(wanted, reserve)
-        if body.malformed is None:
-            return body
-        body.close()  # its file holds such a line, but another export may show it as it should be
-        reserve(-body.size)
-        if not self._only_jobs:
-            raise NoExportJobError("a line of a file is not JSON")
-        return jobs.export(wanted, reserve)
-
-    def _readable(self, body: Body, window: Window) -> Body:
-        if body.malformed is not None and (refusal := self.malformed(window, body.malformed)):
-            body.close()
-            raise refusal
-        return body
-
-    def _directly(self, window: Window, tries: int, reserve: Reserve) -> Body:
-        params = {
-            "dataTypeName": self.data_type,
-            "startDateTime": timestamps.for_export(window.start),
-            "endDateTime": timestamps.for_export(window.end),
-        }
-        policy = self.retry_policy(
-            f"the export of {window}",
-            tries=tries,
-            on_exhausted=None if window.is_least else TooLargeError,
-            receive=lambda response: Body.receive(response, check=check, grow=_in_time(reserve, window)),
-        )
-        return self.api.get(self.endpoint, params, policy, self.name)
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         try:
@@ -298,15 +205,3 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
             return Checkpoint.parse(state, self.cursor_field, timestamps.parse, settle)
         except UnreadableCheckpointError as error:
             raise self.unreadable_state(f"no timestamp under '{error.key}'") from None
-
-
-def _in_time(reserve: Reserve, window: Window) -> Reserve:
-    """``reserve``, but for a window that can be cut only until its download has taken too long."""
-    ends = time.monotonic() + DOWNLOAD_SECONDS
-
-    def in_time(size: int) -> None:
-        if time.monotonic() > ends and not window.is_least:
-            raise TooLargeError(f"it was not complete after {DOWNLOAD_SECONDS / 60:.0f} minutes")
-        reserve(size)
-
-    return in_time

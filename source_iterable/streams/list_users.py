@@ -1,6 +1,6 @@
 """The stream of list members: `GET lists/getUsers`, one list a request, one member a line.
 
-Lists come in any order, and one that fails is requested again after all others (prefetch/lists.py). The
+Lists come in any order, and one that fails is requested again after all others (prefetch/items.py). The
 state says which lists were delivered (full_refresh.py).
 """
 
@@ -19,18 +19,19 @@ from source_iterable.api.rate_limits import LIST_USERS_PATH
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.prefetch import plans
-from source_iterable.prefetch.lists import ItemPlan, Listing, Patience, Trouble, UnavailableError, spans
+from source_iterable.prefetch.item_failures import ItemFailure, ItemRetryPolicy, UnavailableError
+from source_iterable.prefetch.items import ItemList, ItemPlan
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream, Run
+from source_iterable.streams.id_ranges import in_words, parse_ranges, ranges
 from source_iterable.streams.prefetched import PrefetchedStream
 from source_iterable.streams.profile_fields import identifies_by_email, profile_fields
 from source_iterable.streams.schema import ColumnSet, generated, integer, text
 
-MOST_IN_A_SPAN = 1_000_000  # more lists than any project has: the state is not of this stream
-PATIENCE = Patience()
+RETRIES = ItemRetryPolicy()
 # How often a request for a list meets a failure of the transport before the list is put off.
 MAX_ATTEMPTS = 2
 REJECTIONS = frozenset({400, 404, 500})
@@ -67,26 +68,17 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         """The lists of the project that the attempts before this one did not deliver."""
         run = self.begin_run(state)
         self._complete = run.done or set()
-        self._plan = plan = ItemPlan(
-            self.name, self.endpoint, "list", self.lists, self.download, self.look, PATIENCE.scaled(self.api.scaled)
-        )
+        policy = RETRIES.scaled(self.api.scaled)
+        self._plan = plan = ItemPlan(self.name, self.endpoint, "list", self.lists, self.download, self.probe, policy)
         if run.is_finished:
             plan.slices.clear()
         return plan
 
     def parse_done(self, saved: object) -> set[int] | None:
-        """The numbers in ``saved``, as `spans` writes them; None if it holds anything else."""
-        numbers: set[int] = set()
-        for one in saved if isinstance(saved, list) else [saved]:
-            bounds: list[Any] = one if isinstance(one, list) else [one, one]
-            if len(bounds) != 2 or not all(type(bound) is int for bound in bounds):  # noqa: PLR2004 - first and last
-                return None
-            if not 0 <= bounds[1] - bounds[0] <= MOST_IN_A_SPAN:
-                return None
-            numbers.update(range(bounds[0], bounds[1] + 1))
-        return numbers
+        """The ids in ``saved``; None if it contains anything else."""
+        return parse_ranges(saved)
 
-    def lists(self) -> Listing:
+    def lists(self) -> ItemList:
         """The ids of all lists, in order; called on a thread of the prefetcher."""
         try:
             ids = self._list_ids()
@@ -101,7 +93,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             seconds, duration(seconds * len(left)),
         )  # fmt: skip
         self._of, self._delivered = len(ids), len(complete)
-        return Listing(left, known_good=sorted(complete))
+        return ItemList(left, known_good=sorted(complete))
 
     def _list_ids(self) -> Sequence[int]:
         if not self._identifies_by_email():
@@ -128,40 +120,42 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             AirbyteTracedException: If lists are missing that might have been read.
         """
         try:
-            for piece in self.prefetched():
-                if piece is None:
+            for slice_ in self.prefetched():
+                if slice_ is None:
                     self._state = self._saved()
                     yield HEARTBEAT
                 else:
-                    yield {"listId": piece.what, "piece": piece}
+                    yield {"listId": slice_.partition, "slice": slice_}
         except UnavailableError as error:
-            raise error.trouble.error or error from error
+            raise error.failure.error or error from error
         run = self._prepared()
-        trouble = self._missing()
-        if trouble is None:
+        missing = self._missing()
+        if missing is None:
             self._state = run.finished(self.api.clock.now())
             yield HEARTBEAT
             return
         run.end(self.api.clock.now())
         self._state = self._saved()
         yield HEARTBEAT
-        raise trouble
+        raise missing
 
     def records(self, stream_slice: Slice) -> Iterator[Row]:
         """The members of one downloaded list: its lines are email addresses or, in some projects, user ids, as sent."""
-        piece: plans.Slice[int] = stream_slice["piece"]
+        slice_: plans.Slice[int] = stream_slice["slice"]
         record = self.selected_columns.record
-        for line in piece.body.lines():
+        for line in slice_.body.lines():
             text = line.decode("utf-8", "replace")
-            yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": piece.what})
+            yield record({}, {"email": text, "userId": None if "@" in text else text, "listId": slice_.partition})
 
     def delivered(self, stream_slice: Slice, count: int) -> None:
         """Count the list among those that are complete."""
-        piece: plans.Slice[int] = stream_slice["piece"]
-        self._complete.add(piece.what)
+        slice_: plans.Slice[int] = stream_slice["slice"]
+        self._complete.add(slice_.partition)
         self._state = self._saved()
         self._delivered += 1
-        self.progress.part_done(f"list {piece.what}", count, piece.body.size, piece.seconds, self._delivered, self._of)
+        self.progress.part_done(
+            f"list {slice_.partition}", count, slice_.body.size, slice_.seconds, self._delivered, self._of
+        )
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         run = self.run
@@ -176,7 +170,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         return self.run
 
     def _saved(self) -> MutableMapping[str, Any]:
-        return self._prepared().state(self.api.clock.now(), spans(self._complete))
+        return self._prepared().state(self.api.clock.now(), ranges(self._complete))
 
     # Requests
 
@@ -184,26 +178,26 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         """The members of a list, whole; called on a thread of the prefetcher.
 
         Raises:
-            UnavailableError: If it cannot be had now.
-            AirbyteTracedException: If no list can be had.
+            UnavailableError: If it is not available now.
+            AirbyteTracedException: If no list is available.
         """
         policy = self.retry_policy(
             f"list {list_id}",
             patience=SHORT_PATIENCE,
             tries=MAX_ATTEMPTS if is_first else 1,
             on_exhausted=_unavailable,
-            is_down=None,  # what that means is found out by looking at other lists
+            is_down=None,  # probes of other lists show what that means
             rejects=REJECTIONS,
             receive=lambda response: Body.receive(response, grow=reserve),
         )
         return self._request(list_id, policy)
 
-    def look(self, list_id: int) -> None:
-        """Request a list only to see whether it can be had; called on a thread of the prefetcher.
+    def probe(self, list_id: int) -> None:
+        """Request a list without reading it; called on a thread of the prefetcher.
 
         Raises:
-            UnavailableError: If it cannot be had now.
-            AirbyteTracedException: If no list can be had.
+            UnavailableError: If it is not available now.
+            AirbyteTracedException: If no list is available.
         """
 
         def unread(response: Any) -> Body:
@@ -225,7 +219,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             return self.api.get(self.endpoint, {"listId": list_id, **self._params}, policy, self.name)
         except RequestRejected as rejected:
             answer = str(rejected.answer)
-            raise UnavailableError(Trouble(f"Iterable answers {answer}", answer, is_rejection=True)) from rejected
+            raise UnavailableError(ItemFailure(f"Iterable answers {answer}", answer, is_rejection=True)) from rejected
         except TooLargeError as error:
             larger = failure(
                 self.name,
@@ -234,7 +228,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
                 FailureType.config_error,
             )
             reason = "it is larger than the disk limit"
-            raise UnavailableError(Trouble(reason, "size", is_certain=True, error=larger)) from error
+            raise UnavailableError(ItemFailure(reason, "size", is_final=True, error=larger)) from error
         except AirbyteTracedException as error:
             raise self._unavailable(error, f"list {list_id} ") from error
 
@@ -244,28 +238,29 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             return error
         sentence, _, _ = str(error.message).removeprefix(f"{self.name}: ").removeprefix(subject).partition(". ")
         reason = sentence.rpartition("; the last time ")[2]
-        is_lasting = error.failure_type is not FailureType.transient_error
-        return UnavailableError(Trouble(reason, _kind(reason), is_lasting=is_lasting, error=error))
+        is_permanent = error.failure_type is not FailureType.transient_error
+        return UnavailableError(ItemFailure(reason, _kind(reason), is_permanent=is_permanent, error=error))
 
     # The end
 
     def _missing(self) -> AirbyteTracedException | None:
         """Remark what is left out for good reasons; the error if anything is missing without."""
         plan = self._plan
-        skipped = {one: trouble for one, trouble in plan.passed_over.items() if trouble.is_rejection}
-        others = {one: trouble for one, trouble in plan.passed_over.items() if not trouble.is_rejection}
-        troubles = [*skipped.values(), *others.values(), *([plan.outage] if plan.outage else [])]
-        if troubles and not self._delivered:
-            return self._none_delivered(plan.outage or troubles[-1])
+        skipped = {one: why for one, why in plan.skipped.items() if why.is_rejection}
+        others = {one: why for one, why in plan.skipped.items() if not why.is_rejection}
+        outage = plan.outage_failure
+        failures = [*skipped.values(), *others.values(), *([outage] if outage else [])]
+        if failures and not self._delivered:
+            return self._none_delivered(failures[-1])
         self._remark_skipped(skipped)
-        if plan.outage is not None:
+        if outage is not None:
             missing = sorted([*plan.missing, *others])
             return failure(
                 self.name,
-                f"lists could not be read for {duration(PATIENCE.outage)}; the last time {plan.outage.reason}. Lists "
-                f"are missing ({len(missing)} of {self._of}): {_listed(missing)}. Iterable or the network on the way "
+                f"lists could not be read for {duration(RETRIES.max_outage)}; the last time {outage.reason}. Lists "
+                f"are missing ({len(missing)} of {self._of}): {in_words(missing)}. Iterable or the network on the way "
                 "may be down: try again when it is not.",
-                plan.outage.reason,
+                outage.reason,
                 FailureType.transient_error,
             )
         if not others:
@@ -274,48 +269,48 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         latest = list(others.values())[-1]
         return failure(
             self.name,
-            f"lists are missing ({len(others)} of {self._of}): {_listed(sorted(others))}. All others were delivered. "
+            f"lists are missing ({len(others)} of {self._of}): {in_words(sorted(others))}. All others were delivered. "
             f"The last one failed whenever it was requested: {latest.reason}. {advice}",
             latest.reason,
             kind,
         )
 
-    def _remark_skipped(self, skipped: Mapping[int, Trouble]) -> None:
+    def _remark_skipped(self, skipped: Mapping[int, ItemFailure]) -> None:
         by_reason: dict[str, list[int]] = {}
-        for one, trouble in skipped.items():
-            by_reason.setdefault(trouble.reason, []).append(one)
+        for one, why in skipped.items():
+            by_reason.setdefault(why.reason, []).append(one)
         for reason, ids in by_reason.items():
             if len(ids) == 1:
                 self.progress.remark(f"list {ids[0]} skipped: {reason}, also when requested again after all others")
             else:
                 self.progress.remark(
-                    f"lists {_listed(ids)} skipped: {reason}, also when requested again after all others"
+                    f"lists {in_words(ids)} skipped: {reason}, also when requested again after all others"
                 )
 
-    def _none_delivered(self, trouble: Trouble) -> AirbyteTracedException:
+    def _none_delivered(self, latest: ItemFailure) -> AirbyteTracedException:
         """The error if not one list could be read."""
-        if not trouble.is_rejection and isinstance(trouble.error, AirbyteTracedException) and not self._plan.outage:
-            return trouble.error
-        kind = FailureType.system_error if trouble.is_rejection else FailureType.transient_error
+        if isinstance(latest.error, AirbyteTracedException) and not (latest.is_rejection or self._plan.outage_failure):
+            return latest.error
+        kind = FailureType.system_error if latest.is_rejection else FailureType.transient_error
         if not self._of:
             return failure(
                 self.name,
-                f"the listing of lists could not be read for {duration(PATIENCE.outage)}; the last time "
-                f"{trouble.reason}. Iterable or the network on the way may be down: try again when it is not.",
-                trouble.reason,
+                f"the listing of lists could not be read for {duration(RETRIES.max_outage)}; the last time "
+                f"{latest.reason}. Iterable or the network on the way may be down: try again when it is not.",
+                latest.reason,
                 kind,
             )
         return failure(
             self.name,
-            f"none of the {self._of} lists could be read; for the last one {trouble.reason}. Ask Iterable's support "
+            f"none of the {self._of} lists could be read; for the last one {latest.reason}. Ask Iterable's support "
             "about it, naming the endpoint lists/getUsers.",
-            trouble.reason,
+            latest.reason,
             kind,
         )
 
 
-def _unavailable(trouble: str) -> UnavailableError:
-    return UnavailableError(Trouble(trouble, _kind(trouble)))
+def _unavailable(reason: str) -> UnavailableError:
+    return UnavailableError(ItemFailure(reason, _kind(reason)))
 
 
 def _kind(reason: str) -> str:
@@ -323,20 +318,15 @@ def _kind(reason: str) -> str:
     return reason.partition(" (")[0]
 
 
-def _kind_and_advice(troubles: Sequence[Trouble]) -> tuple[FailureType, str]:
+def _kind_and_advice(failures: Sequence[ItemFailure]) -> tuple[FailureType, str]:
     """How the platform takes it that lists are missing, and what to do: time can help if it can help one of them."""
-    errors = [one.error for one in troubles if isinstance(one.error, AirbyteTracedException)]
-    lasting = [error for error in errors if error.failure_type is not FailureType.transient_error]
-    if len(lasting) < len(troubles):
+    errors = [one.error for one in failures if isinstance(one.error, AirbyteTracedException)]
+    permanent = [error for error in errors if error.failure_type is not FailureType.transient_error]
+    if len(permanent) < len(failures):
         return (
             FailureType.transient_error,
             "If another attempt ends at the same lists, report that to Iterable's support.",
         )
-    latest = lasting[-1]
+    latest = permanent[-1]
     _, _, advice = str(latest.message).partition(". ")
     return latest.failure_type, advice
-
-
-def _listed(ids: Sequence[int]) -> str:
-    """``ids`` for people: `3, 5 to 9`."""
-    return ", ".join(str(one) if isinstance(one, int) else f"{one[0]} to {one[1]}" for one in spans(ids))

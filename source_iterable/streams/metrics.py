@@ -19,6 +19,7 @@ from source_iterable.api.rate_limits import METRICS_PATH
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, Batch
+from source_iterable.prefetch.list_plan import ListPlan
 from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
@@ -113,20 +114,20 @@ class MetricsStream(PrefetchedStream, ABC):
     def slices(self) -> Iterator[Slice]:
         """The batches, each when it was downloaded whole; those of one day together."""
         answers: list[_Answer] = []
-        for number, piece in enumerate(self.prefetched(), start=1):
-            if piece is None:
+        for number, slice_ in enumerate(self.prefetched(), start=1):
+            if slice_ is None:
                 yield HEARTBEAT
                 continue
-            answers.append(self._answer(piece))
-            if piece.what.ends:
+            answers.append(self._answer(slice_))
+            if slice_.partition.is_last:
                 yield {"batches": number, "answers": answers}
                 answers = []
 
-    def _answer(self, piece: plans.Slice[Batch]) -> _Answer:
-        body: Body | Activity = piece.body
+    def _answer(self, slice_: plans.Slice[Batch]) -> _Answer:
+        body: Body | Activity = slice_.body
         size = body.size
         text = None if isinstance(body, Activity) else self.text(body)
-        return _Answer(piece.what, text, size, piece.seconds)
+        return _Answer(slice_.partition, text, size, slice_.seconds)
 
     def text(self, body: Body) -> str:
         """What an answer holds; its body is closed."""
@@ -201,9 +202,9 @@ class LifetimeMetrics(MetricsStream, ABC):
     def listing(self) -> Sequence[Batch]:
         """What to request; called on a thread of the prefetcher."""
 
-    def plan(self, state: Mapping[str, Any]) -> plans.ListPlan[Batch]:
+    def plan(self, state: Mapping[str, Any]) -> ListPlan[Batch]:
         """All batches."""
-        return plans.ListPlan(self.name, self.endpoint, self._listing, self.download)
+        return ListPlan(self.name, self.endpoint, self._listing, self.download)
 
     def _listing(self) -> Sequence[Batch]:
         self._listed = self.listing()
