@@ -1,14 +1,14 @@
 """Bodies and transports of the tests of the prefetcher: no HTTP."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from source_iterable.prefetch import plans
-from source_iterable.prefetch.plans import Reserve
+from source_iterable.reservation import Reservation
 from source_iterable.windows import Window
 
-Fetch = Callable[[Window, int, Reserve], plans.Body]
-FetchByJob = Callable[[Window, Reserve], plans.Body]
+Fetch = Callable[[Window, int, Reservation], plans.Body]
+FetchByJob = Callable[[Window, Reservation], plans.Body]
 
 
 @dataclass
@@ -17,12 +17,14 @@ class Body:
 
     size: int = 1
     window: Window | None = None
+    reservation: Reservation = field(default_factory=Reservation)
     closed: bool = False
 
     def close(self) -> None:
         """Note it."""
         assert not self.closed, "closed twice"
         self.closed = True
+        self.reservation.close()
 
 
 class Transport:
@@ -35,6 +37,6 @@ class Transport:
         if fetch_by_job is not None:
             self.fetch_by_job = fetch_by_job
 
-    def fetch_by_job(self, window: Window, reserve: Reserve) -> plans.Body:
+    def fetch_by_job(self, window: Window, reservation: Reservation) -> plans.Body:
         """Never called."""
         raise NotImplementedError

@@ -12,9 +12,10 @@ from random import Random
 
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.list_plan import ListPlan
-from source_iterable.prefetch.plans import Reserve, SlicePlan
+from source_iterable.prefetch.plans import SlicePlan
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
+from source_iterable.reservation import Reservation
 from source_iterable.windows import SECOND, Width, Window
 from unit_tests.bodies import Body, Transport
 
@@ -53,14 +54,14 @@ class World:
         fails_at = span.start + random.random() * span.width if random.random() < 0.15 else None
         base = random.choice([DAY, 7 * DAY, 30 * DAY])
 
-        def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+        def fetch(window: Window, max_attempts: int, reservation: Reservation) -> Body:
             if fails_at is not None and window.start <= fails_at < window.end:
                 raise FailedError(name)
             size = max(1, round(self.hourly * window.width.total_seconds() / 3600))
             if size > self.largest and not window.is_least:
-                self._take(reserve, self.largest)
+                self._take(reservation, self.largest)
                 raise TooLargeError("too large")
-            return self._body(reserve, size)
+            return self._body(reservation, size)
 
         last: Callable[[], Window] | None = None
         if random.random() < 0.3:
@@ -77,31 +78,31 @@ class World:
         if fails_at is None or fails_at >= len(sizes):
             self.ends[name] = len(sizes)
 
-        def fetch(number: int, reserve: Reserve) -> Body:
+        def fetch(number: int, reservation: Reservation) -> Body:
             if number == fails_at:
                 raise FailedError(name)
-            return self._body(reserve, sizes[number])
+            return self._body(reservation, sizes[number])
 
         return ListPlan(name, "lists", lambda: list(sizes), fetch)
 
-    def _body(self, reserve: Reserve, size: int) -> Body:
-        self._take(reserve, size)
-        body = Body(size)
+    def _body(self, reservation: Reservation, size: int) -> Body:
+        self._take(reservation, size)
+        body = Body(size, None, reservation)
         with self.lock:
             self.bodies.append(body)
         return body
 
-    def _take(self, reserve: Reserve, size: int) -> None:
+    def _take(self, reservation: Reservation, size: int) -> None:
         """Reserve in a few steps, one of which may be given back, as a body that broke off once."""
         random = Random(f"{self.seed}:{size}:{time.monotonic_ns()}")
         if random.random() < 0.2:
-            reserve(size // 2)
-            reserve(-(size // 2))
+            reservation.grow(size // 2)
+            reservation.shrink(size // 2)
         step = max(1, size // random.randrange(1, 5))
         for begin in range(0, size, step):
             if self.pause:
                 time.sleep(self.pause * random.random())
-            reserve(min(step, size - begin))
+            reservation.grow(min(step, size - begin))
 
 
 def partitions(prefetcher: Prefetcher, stream: str, random: Random, pause: float) -> Iterator[object]:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_iterable.prefetch.activity import Activity, ActivityPlan, Batch, Days, Subjects
-from source_iterable.prefetch.plans import Reserve, State
+from source_iterable.prefetch.plans import State
+from source_iterable.reservation import Reservation
 from unit_tests.bodies import Body
 
 FIRST = date(2019, 1, 1)
@@ -40,7 +41,7 @@ def batches(ids: Iterable[int]) -> Iterator[Sequence[int]]:
 
 
 def plan(first_days: Mapping[int, date], wanted: Days | None, active: Active) -> ActivityPlan:
-    def fetch(batch: Batch, reserve: Reserve) -> Activity:
+    def fetch(batch: Batch, reservation: Reservation) -> Activity:
         assert batch.days is not None
         return Activity([one for one in batch.ids if active(one, batch.days)])
 
@@ -60,7 +61,7 @@ def carried_out(plan: ActivityPlan, order: Random | None = None) -> tuple[list[B
         slice_ = running.pop(order.randrange(len(running)) if order else 0)
         requests += 1
         batch = slice_.partition
-        body = plan.fetch(slice_, lambda size: None)
+        body = plan.fetch(slice_, Reservation())
         is_day = isinstance(batch, Batch) and batch.days is not None and len(batch.days) == 1
         slice_.body = Body() if is_day else body
         slice_.state = State.READY
@@ -152,7 +153,7 @@ def test_a_plan_for_many_campaigns_takes_little_memory() -> None:
         made = plan(first_days, days(0, 2879), lambda one, some: True)
         kept = 0
         while kept < 32 and (slice_ := made.next(0.0)) is not None:
-            slice_.body = made.fetch(slice_, lambda size: None)
+            slice_.body = made.fetch(slice_, Reservation())
             batch = slice_.partition
             if isinstance(batch, Batch) and batch.days is not None and len(batch.days) == 1:
                 slice_.body = Body()

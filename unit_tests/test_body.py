@@ -20,6 +20,23 @@ from source_iterable.api.body import Body
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.api.readings import Digest, Ending
 from source_iterable.records.json_lines import parse
+from source_iterable.reservation import Reservation
+
+
+class Limited(Reservation):
+    """Raises ``error`` beyond ``limit`` bytes; ``peak`` is the most that was reserved."""
+
+    def __init__(self, limit: int, error: Exception) -> None:
+        super().__init__()
+        self.peak = 0
+        self._limit = limit
+        self._error = error
+
+    def grow(self, size: int) -> None:
+        if self.size + size > self._limit:
+            raise self._error
+        super().grow(size)
+        self.peak = max(self.peak, self.size)
 
 
 def answer(body: bytes, encoding: str | None = None, length: int | None = None) -> requests.Response:
@@ -91,15 +108,15 @@ def test_a_cut_body_is_broken_wherever_it_is_cut(data: Any) -> None:
     zipped = data.draw(st.booleans(), "zipped")
     whole = gzip.compress(body) if zipped else body
     cut = data.draw(st.integers(1 if zipped else 0, len(whole) - 1), "cut")
-    given_back: list[int] = []
+    reservation = Reservation()
 
     with pytest.raises(BrokenBodyError):
         # a compressed body betrays its cut by itself, a plain one by the promised length
         Body.receive(
-            answer(whole[:cut], "gzip" if zipped else None, None if zipped else len(whole)), parse, given_back.append
+            answer(whole[:cut], "gzip" if zipped else None, None if zipped else len(whole)), parse, reservation
         )
 
-    assert sum(given_back) == 0
+    assert reservation.size == 0
 
 
 def test_a_damaged_gzip_body_is_broken() -> None:
@@ -139,12 +156,13 @@ def test_a_gzip_bomb_of_whole_rows_is_refused_at_its_bound() -> None:
     compress = zlib.compressobj(9, wbits=31)
     row = b'{"a":"' + b" " * 4000 + b'"}\n'
     bomb = b"".join(compress.compress(row * 256) for _ in range(1200)) + compress.flush()
-    room: list[int] = []
+    reservation = Limited(10**12, MemoryError())
 
     with pytest.raises(UnusableBodyError, match="inflates to more than 200 times"):
-        Body.receive(answer(bomb, "gzip"), check=parse, grow=room.append)
+        Body.receive(answer(bomb, "gzip"), check=parse, reservation=reservation)
 
-    assert sum(room) < len(bomb)
+    assert 0 < reservation.peak < len(bomb)
+    assert reservation.size == 0
 
 
 def test_well_compressed_rows_are_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,42 +196,37 @@ def test_kept_lines_are_read_when_all_are_there() -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 50_000])
 def test_kept_lines_are_compressed_and_counted_until_they_are_closed(number: int) -> None:
-    counted: list[int] = []
+    reservation = Reservation()
 
-    spool = Body.from_lines([b"the same line over and over again"] * number, counted.append)
+    spool = Body.from_lines([b"the same line over and over again"] * number, reservation)
 
-    assert sum(counted) == spool.size
+    assert reservation.size == spool.size
     assert spool.size < 50 + 34 * number / 10
     assert len(list(spool.lines())) == number
     spool.close()
-    assert sum(counted) == 0
+    assert reservation.size == 0
 
 
 def test_kept_lines_that_are_too_many_give_back_what_they_took() -> None:
-    counted: list[int] = []
-
-    def grow(size: int) -> None:
-        if size + sum(counted) > 100_000:
-            raise MemoryError
-        counted.append(size)
+    reservation = Limited(100_000, MemoryError())
 
     with pytest.raises(MemoryError):
-        Body.from_lines((os.urandom(1000).hex().encode() for _ in range(1000)), grow)
+        Body.from_lines((os.urandom(1000).hex().encode() for _ in range(1000)), reservation)
 
-    assert len(counted) > 1
-    assert sum(counted) == 0
+    assert reservation.peak > 0
+    assert reservation.size == 0
 
 
 @pytest.mark.parametrize("read", [Body.read, Body.close, lambda spool: list(spool.lines())])
-def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Body], object]) -> None:
-    counted: list[int] = []
-    spool = Body.receive(answer(b"row\n"), grow=counted.append, gives_back=True)
-    assert sum(counted) == 4
+def test_a_body_gives_its_disk_back_once_it_is_read(read: Callable[[Body], object]) -> None:
+    reservation = Reservation()
+    spool = Body.receive(answer(b"row\n"), reservation=reservation)
+    assert reservation.size == 4
 
     read(spool)
     spool.close()
 
-    assert sum(counted) == 0
+    assert reservation.size == 0
 
 
 # A body in parts
@@ -221,43 +234,39 @@ def test_a_body_that_gives_back_does_so_once_it_is_read(read: Callable[[Body], o
 
 @given(st.lists(st.tuples(LINES, st.booleans(), st.booleans()), max_size=5))
 def test_parts_are_read_one_behind_the_other(parts: list[tuple[list[bytes], bool, bool]]) -> None:
-    spool = Body.multipart()
-    room = []
+    reservation = Reservation()
+    spool = Body.multipart(reservation)
     for lines, zipped, ends in parts:
         body = b"\n".join(lines) + (b"\n" if ends else b"")
-        spool.add(answer(gzip.compress(body), "gzip") if zipped else answer(body), grow=room.append)
+        spool.add(answer(gzip.compress(body), "gzip") if zipped else answer(body))
 
-    assert sum(room) == spool.size
+    assert reservation.size == spool.size
     assert list(spool.whole().lines()) == [line for lines, _, _ in parts for line in lines if line.strip()]
 
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_part_that_breaks_off_leaves_those_before_it(zipped: bool) -> None:
-    spool, room = Body.multipart(), []
-    spool.add(answer(b"one"), grow=room.append)
+    reservation = Reservation()
+    spool = Body.multipart(reservation)
+    spool.add(answer(b"one"))
     body = gzip.compress(os.urandom(90_000)) if zipped else os.urandom(90_000)
     broken = answer(body[:50_000], "gzip" if zipped else None, length=len(body))
 
     with pytest.raises(BrokenBodyError):
-        spool.add(broken, grow=room.append)
-    spool.add(answer(gzip.compress(b"two\n"), "gzip"), grow=room.append)
+        spool.add(broken)
+    spool.add(answer(gzip.compress(b"two\n"), "gzip"))
 
-    assert sum(room) == spool.size
+    assert reservation.size == spool.size
     assert list(spool.whole().lines()) == [b"one", b"two"]
 
 
-def test_a_part_that_found_no_room_leaves_those_before_it() -> None:
-    spool = Body.multipart()
+def test_a_part_that_met_a_full_disk_leaves_those_before_it() -> None:
+    reservation = Limited(400_000, OSError(errno.ENOSPC, "No space left on device"))
+    spool = Body.multipart(reservation)
     spool.add(answer(b"one"))
-    calls: list[int] = []
-
-    def full(size: int) -> None:
-        calls.append(size)
-        if len(calls) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        spool.add(answer(os.urandom(900_000)), grow=full)
+        spool.add(answer(os.urandom(900_000)))
     spool.add(answer(b"two"))
 
     assert list(spool.whole().lines()) == [b"one", b"two"]
@@ -321,32 +330,33 @@ def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.
 
 
 def test_a_part_that_is_rejected_leaves_those_before_it() -> None:
-    spool, room = Body.multipart(), []
-    spool.add(answer(b"{}"), check=parse, grow=room.append)
+    reservation = Reservation()
+    spool = Body.multipart(reservation)
+    spool.add(answer(b"{}"), check=parse)
     digests = []
     for body in (b"{}\nno", b"no\n\n{}"):
-        spool.add(unframed(body + b"\n"), check=parse, grow=room.append)
+        spool.add(unframed(body + b"\n"), check=parse)
         digests.append(spool.digest())
         assert spool.malformed is not None
         spool.reject()
-    spool.add(answer(b'{"a":1}'), check=parse, grow=room.append)
+    spool.add(answer(b'{"a":1}'), check=parse)
 
     assert digests[0] == digests[1] == Digest.of([b"{}", b"no"])
-    assert sum(room) == spool.size
+    assert reservation.size == spool.size
     assert spool.malformed is None
     assert list(spool.whole().lines()) == [b"{}", b'{"a":1}']
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"])
-def test_a_body_that_is_rejected_gives_its_room_back(encoding: str | None) -> None:
-    room: list[int] = []
-    spool = Body.receive(answer(_sent(b"one\ntwo", encoding), encoding), grow=room.append)
+def test_a_body_that_is_rejected_gives_its_disk_back(encoding: str | None) -> None:
+    reservation = Reservation()
+    spool = Body.receive(answer(_sent(b"one\ntwo", encoding), encoding), reservation=reservation)
 
     assert spool.digest() == Digest.of([b"two", b"one"])
     assert spool.digest() != Digest.of([b"two", b"eno"])
     spool.reject()
 
-    assert sum(room) == 0
+    assert reservation.size == 0
 
 
 def _sent(body: bytes, encoding: str | None) -> bytes:

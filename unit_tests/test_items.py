@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from source_iterable.prefetch.item_failures import ItemFailure, ItemRetryPolicy, UnavailableError
 from source_iterable.prefetch.items import ItemList, ItemPlan, Probe
 from source_iterable.prefetch.plans import Slice, State
+from source_iterable.reservation import Reservation
 from source_iterable.streams.id_ranges import in_words, parse_ranges, ranges
 from unit_tests.bodies import Body
 
@@ -55,7 +56,7 @@ class Simulation:
             "lists/getUsers",
             "list",
             lambda: ItemList(self.items, self.known_good),
-            lambda item, reserve, is_first: Body(),
+            lambda item, reservation, is_first: Body(),
             lambda item: None,
             ItemRetryPolicy(),
         )
@@ -100,7 +101,7 @@ class Simulation:
                 self.error = error
             return
         slice_.state = State.READY
-        slice_.body = self.plan.fetch(slice_, lambda size: None)
+        slice_.body = self.plan.fetch(slice_, Reservation())
         self.plan.succeeded(slice_)
         if slice_ in self.plan.slices:
             self.plan.slices.remove(slice_)

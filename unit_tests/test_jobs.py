@@ -13,16 +13,13 @@ from source_iterable.api.export_jobs import PATIENCE, ExportJobs, NoExportJobErr
 from source_iterable.api.job_answers import COMPLETED, bytes_exported, next_after
 from source_iterable.api.job_files import ExportRequest, JobFiles, StuckJobError
 from source_iterable.config import Config
+from source_iterable.reservation import Reservation
 from source_iterable.streams.events.email import EmailOpen, EmailSend
 from source_iterable.sync import Sync
 from source_iterable.windows import Window
 
 WINDOW = Window(datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2024, 2, 1, tzinfo=timezone.utc))
 PAGE = 2
-
-
-def nothing(size: int) -> None:
-    """Room for everything."""
 
 
 @pytest.fixture
@@ -120,7 +117,7 @@ def test_a_job_that_is_stuck_ends_all_jobs_of_the_sync(
     for stream in (EmailSend, EmailOpen):
         wanted = ExportRequest(stream.__name__, stream.data_type, WINDOW, stream(Sync(config, api)).retry_policy)
         with pytest.raises(NoExportJobError, match="job 7 stays running"):
-            jobs.export(wanted, nothing)
+            jobs.export(wanted, Reservation())
 
     assert started.call_count == 1
 
@@ -131,8 +128,9 @@ def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
     class UnwantedError(Exception):
         """As the prefetcher raises."""
 
-    def unwanted(size: int) -> None:
-        raise UnwantedError
+    class Unwanted(Reservation):
+        def grow(self, size: int) -> None:
+            raise UnwantedError
 
     monkeypatch.setattr(api, "scaled", lambda _: 0.0)
     requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
@@ -140,7 +138,7 @@ def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
     wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
 
     with pytest.raises(UnwantedError):  # and nothing is looked at: no such request is expected
-        ExportJobs(api).export(wanted, unwanted)
+        ExportJobs(api).export(wanted, Unwanted())
 
     assert left.call_count == 1
 
@@ -211,7 +209,7 @@ def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
     requests_mock.get(re.compile("https://storage.example/.*"), text=file)
     wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
 
-    body = ExportJobs(api).export(wanted, nothing)
+    body = ExportJobs(api).export(wanted, Reservation())
 
     assert sorted(fetched) == ["file-1.json", "file-2.json", "file-3.json"]
     assert len([line for line in body.lines() if line]) == len(fetched)

@@ -38,7 +38,7 @@ def test_only_tests_import_tests() -> None:
     assert offenders == {}
 
 
-GROUND = {"config", "exceptions", "masking", "timestamps", "windows"}
+GROUND = {"config", "exceptions", "masking", "reservation", "timestamps", "windows"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     **dict.fromkeys(("records", "prefetch", "states", "progress", "output"), GROUND),

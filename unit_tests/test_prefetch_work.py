@@ -9,10 +9,11 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.prefetch.activity import Activity, ActivityPlan, Days, Subjects
 from source_iterable.prefetch.choice import next_direct, next_for_job
-from source_iterable.prefetch.plans import Reserve, Slice, State
+from source_iterable.prefetch.plans import Slice, State
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.prefetch.work import Attempt, Work
+from source_iterable.reservation import Reservation
 from source_iterable.windows import Width, Window
 from unit_tests.bodies import Body, Transport
 
@@ -48,21 +49,21 @@ def test_a_slice_fails_although_a_request_for_it_that_was_cancelled_still_hangs(
     began, hangs = threading.Event(), threading.Event()
     requested: list[str] = []
 
-    def large(window: Window, max_attempts: int, reserve: Reserve) -> Body:
-        reserve(10)
+    def large(window: Window, max_attempts: int, reservation: Reservation) -> Body:
+        reservation.grow(10)
         began.wait()
-        reserve(85)
-        return Body(95)
+        reservation.grow(85)
+        return Body(95, window, reservation)
 
-    def hanging(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def hanging(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         requested.append("b")
         if len(requested) > 1:
             raise AirbyteTracedException(message="b: failed")
-        reserve(10)
+        reservation.grow(10)
         began.set()
         hangs.wait()
-        reserve(1)
-        return Body(11)
+        reservation.grow(1)
+        return Body(11, window, reservation)
 
     span = Window(START, START + DAY)
     plans = [
@@ -165,7 +166,7 @@ def test_a_span_without_metrics_takes_no_disk_and_is_not_discarded() -> None:
     plan = ActivityPlan("a", ENDPOINT, lambda: (Subjects({1: days.first}), days), batches, never)
     listing = plan.next(0.0)
     assert listing is not None
-    listing.body = plan.fetch(listing, lambda size: None)
+    listing.body = plan.fetch(listing, Reservation())
     plan.succeeded(listing)
     span = plan.next(0.0)
     assert span is not None

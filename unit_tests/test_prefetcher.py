@@ -17,9 +17,10 @@ from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.item_failures import ItemFailure, ItemRetryPolicy, UnavailableError
 from source_iterable.prefetch.items import ItemList, ItemPlan
 from source_iterable.prefetch.list_plan import ListPlan
-from source_iterable.prefetch.plans import JobsUnavailableError, Reserve
+from source_iterable.prefetch.plans import JobsUnavailableError
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.prefetch.window_plan import WindowPlan
+from source_iterable.reservation import Reservation
 from source_iterable.windows import Width, Window
 from unit_tests.bodies import Body, Transport
 
@@ -38,15 +39,15 @@ class Server:
     bodies: list[Body] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def fetch(self, stream: str) -> Callable[[Window, int, Reserve], Body]:
-        def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def fetch(self, stream: str) -> Callable[[Window, int, Reservation], Body]:
+        def fetch(window: Window, max_attempts: int, reservation: Reservation) -> Body:
             with self.lock:
                 self.requested.append((stream, window, max_attempts))
             if window.width > self.widest:
                 raise TooLargeError("too wide")
             size = max(1, round(self.hourly * (window.width / HOUR)))
-            reserve(size)
-            body = Body(size, window)
+            reservation.grow(size)
+            body = Body(size, window, reservation)
             with self.lock:
                 self.bodies.append(body)
             return body
@@ -113,14 +114,14 @@ def test_until_one_window_came_whole_a_single_one_is_requested() -> None:
     requested: list[Window] = []
     other_done = threading.Event()
 
-    def refused(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def refused(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         requested.append(window)
         raise PermissionError("HTTP 401")
 
-    def other(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def other(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         if window.end == START + 100 * DAY:
             other_done.set()
-        return Body(1, window)
+        return Body(1, window, reservation)
 
     span = Window(START, START + 100 * DAY)
     prefetcher = Prefetcher(
@@ -157,10 +158,10 @@ def test_a_width_that_is_too_much_is_requested_twice_then_halved_without_retries
 def test_a_failure_is_raised_when_its_slice_is_read(server: Server) -> None:
     fetch = server.fetch("a")
 
-    def failing(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def failing(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         if window.start == START + 2 * DAY:
             raise ValueError("no")
-        return fetch(window, max_attempts, reserve)
+        return fetch(window, max_attempts, reservation)
 
     span = Window(START, START + 10 * DAY)
     prefetcher = Prefetcher(
@@ -233,7 +234,7 @@ def test_the_last_window_is_requested_when_all_others_were_taken(server: Server)
 def test_the_list_is_requested_then_its_entries_in_order() -> None:
     requested: list[int] = []
 
-    def fetch(list_id: int, reserve: Reserve) -> Body:
+    def fetch(list_id: int, reservation: Reservation) -> Body:
         requested.append(list_id)
         return Body()
 
@@ -254,7 +255,7 @@ def items(fetch: Callable[[int], Body], number: int = 20) -> ItemPlan:
         "lists",
         "list",
         lambda: ItemList(range(number)),
-        lambda item, reserve, is_first: fetch(item),
+        lambda item, reservation, is_first: fetch(item),
         lambda item: None,
         ItemRetryPolicy().scaled(lambda seconds: seconds / 100_000),
     )
@@ -422,15 +423,15 @@ class Flaky:
         self.lock = threading.Lock()
         self.kind = FailureType.transient_error
 
-    def fetch(self, stream: str) -> Callable[[Window, int, Reserve], Body]:
-        def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def fetch(self, stream: str) -> Callable[[Window, int, Reservation], Body]:
+        def fetch(window: Window, max_attempts: int, reservation: Reservation) -> Body:
             with self.lock:
                 self.requested.append((stream, window))
             if self.down.is_set() and stream != "steady":
                 self.met.set()
                 raise AirbyteTracedException(message="an outage", failure_type=self.kind)
-            reserve(1)
-            return Body(1, window)
+            reservation.grow(1)
+            return Body(1, window, reservation)
 
         return fetch
 
@@ -524,9 +525,9 @@ def test_a_reader_that_waits_for_long_can_give_a_sign_of_life(server: Server, mo
     release = threading.Event()
     fetch = server.fetch("a")
 
-    def slow(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def slow(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         release.wait(10)
-        return fetch(window, max_attempts, reserve)
+        return fetch(window, max_attempts, reservation)
 
     prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), Transport(slow))], 10**9)
     prefetcher.start()
@@ -544,9 +545,9 @@ def test_threads_continue_while_the_reader_logs_that_it_waits(server: Server, mo
     release = threading.Event()
     fetch = server.fetch("a")
 
-    def slow(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def slow(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         release.wait(10)
-        return fetch(window, max_attempts, reserve)
+        return fetch(window, max_attempts, reservation)
 
     prefetcher = Prefetcher([WindowPlan("a", "export", Window(START, START + DAY), Width(DAY), Transport(slow))], 10**9)
     continued: list[bool] = []
@@ -586,20 +587,20 @@ class ExportJobs:
     by_job: int = 0
     directly: int = 0
 
-    def fetch(self, window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def fetch(self, window: Window, max_attempts: int, reservation: Reservation) -> Body:
         with self.pacing:  # a budget: one after the other
             time.sleep(self.pace / self.fast)
         with self.lock:
             self.directly += 1
-        reserve(10)
-        return Body(10, window)
+        reservation.grow(10)
+        return Body(10, window, reservation)
 
-    def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
+    def fetch_by_job(self, window: Window, reservation: Reservation) -> Body:
         time.sleep(self.seconds / self.fast)
         with self.lock:
             self.by_job += 1
-        reserve(10)
-        return Body(10, window)
+        reservation.grow(10)
+        return Body(10, window, reservation)
 
     def minutes(self, streams: int, windows: int, *, jobs: bool) -> float:
         """How long a sync takes, in minutes of the fast clock."""
@@ -644,11 +645,11 @@ def test_fast_jobs_halve_a_sync_with_one_window_in_each_of_many_streams() -> Non
 def test_a_job_that_fails_leaves_its_window_to_a_direct_request() -> None:
     requested: list[Window] = []
 
-    def fetch(window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def fetch(window: Window, max_attempts: int, reservation: Reservation) -> Body:
         requested.append(window)
-        return Body(1, window)
+        return Body(1, window, reservation)
 
-    def fetch_by_job(window: Window, reserve: Reserve) -> Body:
+    def fetch_by_job(window: Window, reservation: Reservation) -> Body:
         raise JobsUnavailableError("no")
 
     span = Window(START, START + 30 * DAY)

@@ -13,7 +13,7 @@ import gzip
 import io
 import tempfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, cast
 
@@ -23,13 +23,12 @@ import urllib3
 
 from source_iterable.api.body_scan import BrokenBodyError, Check, Inflation, Lines, UnusableBodyError, Whole
 from source_iterable.api.readings import Digest, Ending
+from source_iterable.reservation import Reservation
 
 CHUNK = 1 << 18
 LARGEST_ANSWER = 256_000_000
 # Between parts, of which the last line may lack its end.
 _LINE_END = gzip.compress(b"\n", 1, mtime=0)
-
-Grow = Callable[[int], None]
 
 
 class Body:
@@ -41,13 +40,14 @@ class Body:
         latest: How the body, or the latest of its parts, ended.
     """
 
-    def __init__(self, file: IO[bytes], *, compressed: bool, parts: bool = False) -> None:
+    def __init__(
+        self, file: IO[bytes], reservation: Reservation | None = None, *, compressed: bool, parts: bool = False
+    ) -> None:
         self._file = file
         self._compressed = compressed
         self._parts = parts
         self._largest: int | None = None
-        self._grow: Grow = _ignore
-        self._gives_back = False
+        self._reservation = reservation or Reservation()
         self._lines = 0
         self._before: tuple[int, int, int | None] = (0, 0, None)
         self.size = 0
@@ -59,20 +59,16 @@ class Body:
         cls,
         response: requests.Response,
         check: Check | None = None,
-        grow: Grow | None = None,
+        reservation: Reservation | None = None,
         largest: int | None = None,
-        *,
-        gives_back: bool = False,
     ) -> Body:
         """Copy the body of ``response`` to disk and prove it whole.
 
         Args:
             response: An answer that was requested with `stream=True`.
             check: Called with each line that is not blank; a MalformedLineError is noted in ``malformed``.
-            grow: Called with the size of each piece before it is written, and, negative, with what a broken
-                body gives back; may raise to fail.
+            reservation: The disk that the body takes, which is given back when it is closed; None without a limit.
             largest: The most bytes of a body whose lines may be of any length; None where each line is bounded.
-            gives_back: Whether ``grow`` gets the whole size back when the body is closed.
 
         Raises:
             BrokenBodyError: If the body breaks off, or its compression does, or if it ends within a row and its
@@ -83,14 +79,13 @@ class Body:
         try:
             compressed = _is_compressed(response)
             # The file is closed on any error below, and by its reader otherwise.
-            body = cls(tempfile.TemporaryFile(), compressed=compressed)  # noqa: SIM115
+            body = cls(tempfile.TemporaryFile(), reservation, compressed=compressed)  # noqa: SIM115
             body._largest = largest
         except BaseException:
             response.close()
             raise
         try:
-            body._copy(response, check, grow or _ignore)
-            body._gives_back = gives_back
+            body._copy(response, check)
             body._file.seek(0)
         except BaseException:
             body.close()
@@ -103,11 +98,11 @@ class Body:
         return cls.receive(response, largest=LARGEST_ANSWER)
 
     @classmethod
-    def multipart(cls) -> Body:
+    def multipart(cls, reservation: Reservation | None = None) -> Body:
         """An empty body for the parts that a body comes in; what was not compressed is compressed on its way in."""
-        return cls(tempfile.TemporaryFile(), compressed=True, parts=True)
+        return cls(tempfile.TemporaryFile(), reservation, compressed=True, parts=True)
 
-    def add(self, response: requests.Response, check: Check | None = None, grow: Grow | None = None) -> Body:
+    def add(self, response: requests.Response, check: Check | None = None) -> Body:
         """Copy the body of ``response``, the next part, behind the parts before, and prove it whole.
 
         Args and errors are those of `receive`; a part that broke off leaves those before as they were.
@@ -118,10 +113,10 @@ class Body:
         except BaseException:
             response.close()
             raise
-        self._copy(response, check, grow or _ignore)
+        self._copy(response, check)
         return self
 
-    def _copy(self, response: requests.Response, check: Check | None, grow: Grow) -> None:
+    def _copy(self, response: requests.Response, check: Check | None) -> None:
         lines = Lines(check) if self._largest is None else Whole(self._largest)
         size = self.size
         is_framed = _is_framed(response)
@@ -134,25 +129,24 @@ class Body:
                 else:
                     for plain in inflated.feed(piece):
                         lines.feed(plain)
-                size += self._write(piece if deflate is None else deflate.compress(piece), grow)
+                size += self._write(piece if deflate is None else deflate.compress(piece))
             if inflated is not None:
                 inflated.end()
             # Compression has a beginning even where the body is empty: nothing at all proves nothing.
             is_proven = is_framed if inflated is None else inflated.has_begun
             is_cut = lines.end(is_proven=is_proven)
             if deflate is not None:
-                size += self._write(deflate.flush(), grow)
+                size += self._write(deflate.flush())
             if self._parts:
-                size += self._write(_LINE_END, grow)
+                size += self._write(_LINE_END)
             self._file.flush()
         except BaseException as error:
-            grow(self.size - size)
+            self._reservation.shrink(size - self.size)
             if isinstance(error, urllib3.exceptions.HTTPError | zlib.error | BrokenBodyError):
                 raise BrokenBodyError(_reason(error)) from error
             raise
         finally:
             response.close()
-        self._grow = grow
         self._before = self.size, self._lines, self.malformed
         self.latest = Ending(is_framed or is_proven, is_proven, lines.malformed is not None, is_cut)
         self.size = size
@@ -160,16 +154,16 @@ class Body:
             self.malformed = self._lines + lines.malformed
         self._lines += lines.count
 
-    def _write(self, piece: bytes, grow: Grow) -> int:
+    def _write(self, piece: bytes) -> int:
         if piece:
-            grow(len(piece))
+            self._reservation.grow(len(piece))
             self._file.write(piece)
         return len(piece)
 
     def reject(self) -> None:
-        """Take back what came latest, all or one part; the room that it took is given back."""
+        """Take back what came latest, all or one part; the disk that it took is given back."""
         size, self._lines, self.malformed = self._before
-        self._grow(size - self.size)
+        self._reservation.shrink(self.size - size)
         self.size = size
         if not self._parts:
             self.close()
@@ -194,29 +188,19 @@ class Body:
         return self
 
     @classmethod
-    def from_lines(cls, lines: Iterable[bytes], grow: Grow | None = None) -> Body:
-        """Put ``lines`` on disk, compressed, all of them before anybody reads one.
-
-        ``grow`` is called with the size of each piece before it is written, and, negative, when the body is closed.
-        """
-        body = cls(tempfile.TemporaryFile(), compressed=True)  # noqa: SIM115
-        body._grow, body._gives_back = grow or _ignore, True
+    def from_lines(cls, lines: Iterable[bytes], reservation: Reservation | None = None) -> Body:
+        """Put ``lines`` on disk, compressed, all of them before anybody reads one."""
+        body = cls(tempfile.TemporaryFile(), reservation, compressed=True)  # noqa: SIM115
         try:
             deflate = zlib.compressobj(1, wbits=31)
             for line in lines:
-                body._append(deflate.compress(line + b"\n"))
-            body._append(deflate.flush())
+                body.size += body._write(deflate.compress(line + b"\n"))
+            body.size += body._write(deflate.flush())
             body._file.seek(0)
         except BaseException:
             body.close()
             raise
         return body
-
-    def _append(self, piece: bytes) -> None:
-        if piece:
-            self._grow(len(piece))
-            self.size += len(piece)
-            self._file.write(piece)
 
     def lines(self) -> Iterator[bytes]:
         """The lines that are not blank, without their ends; the body is closed after the last."""
@@ -260,9 +244,7 @@ class Body:
         """Give the disk back."""
         with suppress(OSError):  # of what a full disk did not take; the file is closed all the same
             self._file.close()
-        if self._gives_back:
-            self._gives_back = False
-            self._grow(-self.size)
+        self._reservation.close()
 
     def _reader(self) -> io.BufferedReader:
         if not self._compressed:
@@ -287,10 +269,6 @@ def _is_framed(response: requests.Response) -> bool:
 
 def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:
     return (line.rstrip(b"\r\n") for line in file if not line.isspace())
-
-
-def _ignore(size: int) -> None:
-    """Nobody counts the bytes."""
 
 
 class _Owning(io.BufferedReader):

@@ -18,7 +18,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import timestamps
-from source_iterable.api.body import Body, Grow
+from source_iterable.api.body import Body
 from source_iterable.api.client import Api
 from source_iterable.api.errors import MissingEndpointError, RequestRejected
 from source_iterable.api.job_answers import (
@@ -30,6 +30,7 @@ from source_iterable.api.job_answers import (
 from source_iterable.api.job_files import ExportRequest, FileError, JobFiles, StuckJobError
 from source_iterable.api.patience import NO_PATIENCE
 from source_iterable.exceptions import DiskFullError, TooLargeError
+from source_iterable.reservation import Reservation
 
 MOST_JOBS = 2  # of the four that an organization may run
 JOB_TRIES = 3  # of a job that fails or is cancelled
@@ -78,7 +79,7 @@ class ExportJobs:
         self._failures = 0
         self._tells_bytes = True
 
-    def export(self, wanted: ExportRequest, grow: Grow) -> Body:
+    def export(self, wanted: ExportRequest, reservation: Reservation) -> Body:
         """The rows of a window; called on threads of the look-ahead.
 
         Raises:
@@ -91,7 +92,7 @@ class ExportJobs:
             raise NoExportJobError("two jobs are under way")
         try:
             self._require_jobs(wanted.stream)  # they may have been refused while a place was waited for
-            return self._export(wanted, grow)
+            return self._export(wanted, reservation)
         except (DiskFullError, NoExportJobError, TooLargeError):
             raise
         except RequestRejected as rejected:
@@ -132,18 +133,18 @@ class ExportJobs:
                 time.sleep(self._api.scaled(CANCEL_PACE))
             self._api.cancel(f"export/{job}")
 
-    def _export(self, wanted: ExportRequest, grow: Grow) -> Body:
+    def _export(self, wanted: ExportRequest, reservation: Reservation) -> Body:
         for _ in range(JOB_TRIES):
             job = self._start(wanted)
             try:
-                state = self._end_of(job, wanted, grow)
+                state = self._end_of(job, wanted, reservation)
             except BaseException:
                 self._cancel(job)
                 raise
             with self._changed:
                 self._held.discard(job)
             if state == COMPLETED:
-                body = self._fetch(job, wanted, grow)
+                body = self._fetch(job, wanted, reservation)
                 self._failures = 0
                 return body
             logger.info("%s: export job %d of %s %s.", wanted.stream, job, wanted.window, state)
@@ -195,38 +196,38 @@ class ExportJobs:
         logger.info("%s: export job %d prepares %s.", wanted.stream, job, wanted.window)
         return job
 
-    def _end_of(self, job: int, wanted: ExportRequest, grow: Grow) -> str:
+    def _end_of(self, job: int, wanted: ExportRequest, reservation: Reservation) -> str:
         """How the job ended: `completed`, `failed` or `cancelled`."""
         try:
             most = LONG_PATIENCE if self._forced else PATIENCE
-            return self._files(job, wanted).end(lambda seconds: self._pause(seconds, grow), most)
+            return self._files(job, wanted).end(lambda seconds: self._pause(seconds, reservation), most)
         except StuckJobError as stuck:
             raise self._no_more_jobs("", f"job {job} {stuck}") from stuck
 
-    def _pause(self, seconds: float, grow: Grow) -> None:
+    def _pause(self, seconds: float, reservation: Reservation) -> None:
         """Wait before another look at a job, unless nobody wants its window any more."""
         if self._stopped.wait(self._api.scaled(seconds)):
             raise NoExportJobError("the sync ends")
-        grow(0)  # raises if nobody wants the window any more
+        reservation.grow(0)  # raises if nobody wants the window any more
 
     def _files(self, job: int, wanted: ExportRequest) -> JobFiles:
         return JobFiles(self._api, self._session, job, wanted, patience=None if self._forced else FILE_PATIENCE)
 
-    def _fetch(self, job: int, wanted: ExportRequest, grow: Grow) -> Body:
+    def _fetch(self, job: int, wanted: ExportRequest, reservation: Reservation) -> Body:
         """All files of a completed job, one behind the other.
 
         Files may be listed shortly after the job is completed: without any, it is empty only if that is proven.
         """
         waited = 0.0
         for wait in (*EMPTY_WAITS, None):
-            body, count = self._files(job, wanted).download(grow)
+            body, count = self._files(job, wanted).download(reservation)
             exported = None if count else self._bytes_exported(job, wanted)
             if count or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
                 logger.info("%s: export job %d: %d file%s.", wanted.stream, job, count, "" if count == 1 else "s")
                 return body
             body.close()
             if wait is not None:
-                self._pause(wait, grow)
+                self._pause(wait, reservation)
                 waited += wait
         raise self._failed(f"job {job} exported {exported} bytes, but lists no files")
 

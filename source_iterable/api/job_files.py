@@ -12,7 +12,7 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable.api.body import Body, Grow
+from source_iterable.api.body import Body
 from source_iterable.api.client import Api
 from source_iterable.api.errors import RequestRejected, disk_full_error
 from source_iterable.api.job_answers import COMPLETED, UnusableAnswerError, files_of, next_after, read_object
@@ -20,6 +20,7 @@ from source_iterable.api.retry import RetryPolicy
 from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.masking import is_name
 from source_iterable.records.json_lines import Row, check
+from source_iterable.reservation import Reservation
 from source_iterable.windows import Window
 
 FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
@@ -126,7 +127,7 @@ class JobFiles:
                 raise StuckJobError(f"stays {state if is_name(state) else 'without a state'}")
             wait = min(2 * wait, LAST_POLL)
 
-    def download(self, grow: Grow) -> tuple[Body, int]:
+    def download(self, reservation: Reservation) -> tuple[Body, int]:
         """The files that the completed job lists, one behind the other, and how many there are.
 
         Raises:
@@ -135,18 +136,17 @@ class JobFiles:
             UnusableAnswerError: If an answer is not what Iterable documents.
         """
         try:
-            body = Body.multipart()
+            body = Body.multipart(reservation)
         except OSError as error:
             raise disk_full_error(self._request.stream, error) from error
         files = 0
         try:
             for entries, after in self.pages():
                 for entry in entries:
-                    self._add(body, after, entry, grow)
+                    self._add(body, after, entry)
                     files += 1
         except BaseException:
             body.close()
-            grow(-body.size)
             raise
         return body.whole(), files
 
@@ -180,14 +180,14 @@ class JobFiles:
                 following.extend(showed)
                 is_checked = True
 
-    def _add(self, body: Body, after: str | None, entry: Row, grow: Grow) -> None:
+    def _add(self, body: Body, after: str | None, entry: Row) -> None:
         """Fetch one file; where its URL expired, after the page is requested again."""
         url = entry["url"]
         for _ in range(URL_TRIES):
             policy = self._request.retry_policy(
                 f"a file of the export job of {self._request.window}",
                 rejects=EXPIRED,
-                receive=lambda response: body.add(response, check=check, grow=grow),
+                receive=lambda response: body.add(response, check=check),
                 **({} if self._patience is None else {"patience": self._patience}),
             )
             try:

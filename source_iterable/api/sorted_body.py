@@ -8,8 +8,9 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 
-from source_iterable.api.body import Body, Grow
+from source_iterable.api.body import Body
 from source_iterable.records.json_lines import Row, dump, undump
+from source_iterable.reservation import Reservation
 
 RUN_BYTES = 32_000_000  # of rows, uncompressed, that are sorted in memory
 
@@ -17,19 +18,21 @@ RUN_BYTES = 32_000_000  # of rows, uncompressed, that are sorted in memory
 class SortedBody:
     """Rows, kept in runs, each of them sorted in memory; the runs are merged as they are read."""
 
-    def __init__(self, rows: Iterable[Row], position: Callable[[Row], Any], grow: Grow) -> None:
+    def __init__(
+        self, rows: Iterable[Row], position: Callable[[Row], Any], new_reservation: Callable[[], Reservation]
+    ) -> None:
         """Put ``rows`` on disk, all of them before anybody reads one.
 
         Args:
             rows: The rows.
             position: By what a row is ordered among the others; rows of one position keep their order.
-            grow: Called with the size of each piece before it is written, and, negative, when it is given back.
+            new_reservation: Makes the reservation of a run, which is given back once it was read.
 
         Raises:
             OSError: If the disk is full.
         """
         self._position = position
-        self._grow = grow
+        self._new_reservation = new_reservation
         self._runs: list[Body] = []
         try:
             self._keep(rows)
@@ -52,7 +55,7 @@ class SortedBody:
     def _end(self, run: list[tuple[Any, bytes]]) -> None:
         if run:
             run.sort(key=itemgetter(0))
-            self._runs.append(Body.from_lines((line for _, line in run), self._grow))
+            self._runs.append(Body.from_lines((line for _, line in run), self._new_reservation()))
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
         """The rows in order, each with its position; they can be read once."""

@@ -16,7 +16,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from source_iterable.prefetch.list_plan import ListPlan
-from source_iterable.prefetch.plans import Body, Reserve, Slice
+from source_iterable.prefetch.plans import Body, Slice
+from source_iterable.reservation import Reservation
 
 DAY = timedelta(days=1)
 # How many parts a span is split into: fewer requests than halves where many days have metrics, and no more where few
@@ -148,7 +149,7 @@ class _Span:
         return str(self.days)
 
 
-Fetch = Callable[[Batch, Reserve], Body]
+Fetch = Callable[[Batch, Reservation], Body]
 
 
 class ActivityPlan(ListPlan[Any]):

@@ -19,11 +19,11 @@ from source_iterable.prefetch.plans import (
     SIZE_MARGIN,
     Body,
     InMemory,
-    Reserve,
     Slice,
     SlicePlan,
     State,
 )
+from source_iterable.reservation import Reservation
 
 MAX_SUSPECTS = 3  # items that failed in a row, after which a probe shows whether others are available
 REMEMBERED_ITEMS = 10  # that were downloaded, to probe with
@@ -79,7 +79,7 @@ class ItemPlan(SlicePlan[Any]):
         endpoint: str,
         noun: str,
         fetch_list: Callable[[], ItemList],
-        fetch: Callable[[Any, Reserve, bool], Body],
+        fetch: Callable[[Any, Reservation, bool], Body],
         probe: Callable[[Any], None],
         policy: ItemRetryPolicy,
     ) -> None:
@@ -122,7 +122,7 @@ class ItemPlan(SlicePlan[Any]):
         self._running[slice_] = self._requests
         return slice_
 
-    def fetch(self, slice_: Slice[Any], reserve: Reserve) -> Body:
+    def fetch(self, slice_: Slice[Any], reservation: Reservation) -> Body:
         """Request the list or the item, or probe."""
         item = slice_.partition
         if item is None:
@@ -130,7 +130,7 @@ class ItemPlan(SlicePlan[Any]):
         if isinstance(item, Probe):
             self._probe_item(item.item)
             return InMemory()
-        return self._fetch(item, reserve, item not in self._failed_items)
+        return self._fetch(item, reservation, item not in self._failed_items)
 
     def succeeded(self, slice_: Slice[Any]) -> None:
         """Replace the list with its items, and decide which failed items are at fault."""

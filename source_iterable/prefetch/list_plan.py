@@ -11,10 +11,10 @@ from source_iterable.prefetch.plans import (
     Body,
     InMemory,
     Partition,
-    Reserve,
     Slice,
     SlicePlan,
 )
+from source_iterable.reservation import Reservation
 
 
 class ListPlan(SlicePlan[Partition | None]):
@@ -32,7 +32,7 @@ class ListPlan(SlicePlan[Partition | None]):
         stream: str,
         endpoint: str,
         fetch_list: Callable[[], Sequence[Partition]],
-        fetch: Callable[[Partition, Reserve], Body],
+        fetch: Callable[[Partition, Reservation], Body],
     ) -> None:
         super().__init__(stream, endpoint)
         self._fetch_list = fetch_list
@@ -40,9 +40,9 @@ class ListPlan(SlicePlan[Partition | None]):
         self._sizes: deque[int] = deque(maxlen=REMEMBERED_SIZES)
         self.slices.append(Slice(None))
 
-    def fetch(self, slice_: Slice[Partition | None], reserve: Reserve) -> Body:
+    def fetch(self, slice_: Slice[Partition | None], reservation: Reservation) -> Body:
         """Request the entry, or the list."""
-        return InMemory(self._fetch_list()) if slice_.partition is None else self._fetch(slice_.partition, reserve)
+        return InMemory(self._fetch_list()) if slice_.partition is None else self._fetch(slice_.partition, reservation)
 
     def succeeded(self, slice_: Slice[Partition | None]) -> None:
         """Replace the list with its entries."""

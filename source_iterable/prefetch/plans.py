@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import takewhile
 from typing import Any, Generic, Protocol, TypeVar
 
-# Called with the bytes that a body is about to take on disk, or, negative, gives back.
-Reserve = Callable[[int], None]
+from source_iterable.reservation import Reservation
+
 # A body is expected to be at most this many times as large as the ones before it.
 SIZE_MARGIN = 1.2
 REMEMBERED_SIZES = 20
@@ -119,14 +118,14 @@ class SlicePlan(ABC, Generic[Partition]):
         return self._first_startable(now)
 
     @abstractmethod
-    def fetch(self, slice_: Slice[Partition], reserve: Reserve) -> Body:
+    def fetch(self, slice_: Slice[Partition], reservation: Reservation) -> Body:
         """Download ``slice_``; called on a thread of the prefetcher.
 
         Raises:
             TooLargeError: If the server cannot deliver the slice in one response.
         """
 
-    def fetch_by_job(self, slice_: Slice[Partition], reserve: Reserve) -> Body:
+    def fetch_by_job(self, slice_: Slice[Partition], reservation: Reservation) -> Body:
         """Download ``slice_`` from an export job; called on a thread of the prefetcher.
 
         Raises:
@@ -190,7 +189,7 @@ class UnreadablePlan(SlicePlan[None]):
         super().__init__(stream, endpoint)
         self.slices.append(Slice(None, state=State.FAILED, error=error))
 
-    def fetch(self, slice_: Slice[None], reserve: Reserve) -> Body:
+    def fetch(self, slice_: Slice[None], reservation: Reservation) -> Body:
         """Never called."""
         raise NotImplementedError
 

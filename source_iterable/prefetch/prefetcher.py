@@ -20,7 +20,7 @@ from typing import Any
 from source_iterable.prefetch.choice import next_direct, next_for_job
 from source_iterable.prefetch.plans import Body, Slice, SlicePlan, State
 from source_iterable.prefetch.results import RETRY_DELAYS, finish
-from source_iterable.prefetch.work import OVERDUE_FACTOR, Attempt, Work
+from source_iterable.prefetch.work import OVERDUE_FACTOR, Attempt, AttemptReservation, Work
 
 THREADS_PER_ENDPOINT = 4
 NOTICE_SECONDS = 60.0  # of waiting for a slice, after which it is logged
@@ -254,16 +254,12 @@ class Prefetcher:
         fetch = attempt.plan.fetch_by_job if attempt.by_job else attempt.plan.fetch
         result: Body | Exception
         try:
-            result = fetch(attempt.slice_, partial(self._reserve, attempt))
+            result = fetch(attempt.slice_, AttemptReservation(self._work, attempt, self._changed))
         except Exception as error:
             result = error
         with self._changed:
             finish(self._work, attempt, result, self._retry_delays)
             self._changed.notify_all()
-
-    def _reserve(self, attempt: Attempt, size: int) -> None:
-        with self._changed:
-            self._work.reserve(attempt, size)
 
 
 def _max_open_files() -> int:

@@ -23,7 +23,9 @@ def finish(
 ) -> None:
     """Remove ``attempt`` from ``work``, and apply its result to its slice and plan."""
     work.attempts.remove(attempt)
-    work.reserved -= attempt.reserved
+    if isinstance(result, Exception):
+        attempt.used = 0
+    work.trim(attempt)
     if attempt.is_cancelled or attempt.slice_ not in attempt.plan.slices:
         if not isinstance(result, Exception):
             result.close()
@@ -42,7 +44,6 @@ def _succeed(work: Work, attempt: Attempt, body: Body) -> None:
     if attempt.by_job:
         work.job_took(time.monotonic() - attempt.started)
     slice_.body, slice_.state, slice_.is_evicted = body, State.READY, False
-    work.reserved += body.size
     attempt.plan.succeeded(slice_)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar, Protocol
 
-from source_iterable.prefetch.plans import SIZE_MARGIN, Body, Reserve, Slice, SlicePlan, State
+from source_iterable.prefetch.plans import SIZE_MARGIN, Body, Slice, SlicePlan, State
+from source_iterable.reservation import Reservation
 from source_iterable.windows import SECOND, Width, Window
 
 REMEMBERED_DENSITIES = 3
@@ -27,14 +28,14 @@ class Transport(Protocol):
     allows_direct: ClassVar[bool]
     allows_jobs: ClassVar[bool]
 
-    def fetch(self, window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def fetch(self, window: Window, max_attempts: int, reservation: Reservation) -> Body:
         """Request ``window`` directly.
 
         Raises:
             TooLargeError: If the server cannot deliver it in so many attempts.
         """
 
-    def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
+    def fetch_by_job(self, window: Window, reservation: Reservation) -> Body:
         """Download ``window`` from an export job.
 
         Raises:
@@ -117,14 +118,14 @@ class WindowPlan(SlicePlan[Window]):
             return found
         return None
 
-    def fetch(self, slice_: Slice[Window], reserve: Reserve) -> Body:
+    def fetch(self, slice_: Slice[Window], reservation: Reservation) -> Body:
         """Request the window directly."""
         is_guess = self._is_narrowing or slice_ is self._trial
-        return self._transport.fetch(slice_.partition, MAX_ATTEMPTS_OF_GUESS if is_guess else MAX_ATTEMPTS, reserve)
+        return self._transport.fetch(slice_.partition, MAX_ATTEMPTS_OF_GUESS if is_guess else MAX_ATTEMPTS, reservation)
 
-    def fetch_by_job(self, slice_: Slice[Window], reserve: Reserve) -> Body:
+    def fetch_by_job(self, slice_: Slice[Window], reservation: Reservation) -> Body:
         """Download the window from an export job."""
-        return self._transport.fetch_by_job(slice_.partition, reserve)
+        return self._transport.fetch_by_job(slice_.partition, reservation)
 
     def succeeded(self, slice_: Slice[Window]) -> None:
         """Remember that this width works, and how dense the window is."""

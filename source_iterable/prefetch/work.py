@@ -5,6 +5,7 @@ Every method is called with the prefetcher's lock held.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch.plans import Slice, SlicePlan, State
+from source_iterable.reservation import Reservation
 
 # A window is requested directly too once its export job takes this many times as long as expected.
 OVERDUE_FACTOR = 1.5
@@ -37,7 +39,7 @@ class Attempt:
         slice_: The slice.
         by_job: Whether an export job delivers it.
         started: The monotonic time at which it started, in seconds.
-        reserved: Bytes of the disk limit that it reserves.
+        reserved: Bytes of the disk limit that it reserves; once it succeeded, those that its body takes.
         used: Bytes of these that its body takes so far.
         is_cancelled: Whether its result is not needed any more.
     """
@@ -49,6 +51,28 @@ class Attempt:
     reserved: int = 0
     used: int = 0
     is_cancelled: bool = False
+
+
+class AttemptReservation(Reservation):
+    """The disk that the body of an attempt takes, also once it succeeded; any thread may use it."""
+
+    def __init__(self, work: Work, attempt: Attempt, lock: threading.Condition) -> None:
+        super().__init__()
+        self._work = work
+        self._attempt = attempt
+        self._lock = lock
+
+    def grow(self, size: int) -> None:
+        """Reserve ``size`` more bytes, as `Work.reserve` does."""
+        with self._lock:
+            self._work.reserve(self._attempt, size)
+        super().grow(size)
+
+    def shrink(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        super().shrink(size)
+        with self._lock:
+            self._work.release(self._attempt, size)
 
 
 class Work:
@@ -142,17 +166,13 @@ class Work:
     def reserve(self, attempt: Attempt, size: int) -> None:
         """Reserve ``size`` more bytes for the body of an attempt, evicting bodies that are needed later if necessary.
 
-        A negative ``size`` gives bytes back.
-
         Raises:
             EvictedError: If bodies that are needed sooner take the disk limit, or the attempt was cancelled.
             TooLargeError: If the body alone is larger than the disk limit.
         """
-        attempt.used = max(0, attempt.used + size)
-        if size < 0:
-            return
         if attempt.is_cancelled:
             raise EvictedError
+        attempt.used += size
         missing = attempt.used - attempt.reserved
         if missing <= 0:
             return
@@ -166,6 +186,18 @@ class Work:
             self.evict(attempt.slice_, until=self._disk_limit)
         if self.reserved > self._disk_limit:
             raise EvictedError
+
+    def release(self, attempt: Attempt, size: int) -> None:
+        """Give back ``size`` bytes of the body of an attempt; while it is running, they stay reserved for a retry."""
+        attempt.used -= size
+        if attempt not in self.attempts:
+            self.trim(attempt)
+
+    def trim(self, attempt: Attempt) -> None:
+        """Reserve no more for an attempt than its body takes."""
+        excess = max(0, attempt.reserved - attempt.used)
+        attempt.reserved -= excess
+        self.reserved -= excess
 
     def reserve_for_reader(self, size: int) -> None:
         """Reserve ``size`` bytes for the reader of a stream without a plan, evicting bodies if necessary.
@@ -189,8 +221,7 @@ class Work:
         """
         for attempt in self.attempts:  # what is reserved but not used costs nothing to give back
             if self.reserved > until and attempt.slice_ is not awaited:
-                self.reserved -= attempt.reserved - attempt.used
-                attempt.reserved = attempt.used
+                self.trim(attempt)
         for plan in reversed(self.plans):
             for slice_ in reversed(plan.slices):
                 if self.reserved <= until:
@@ -210,17 +241,14 @@ class Work:
     def discard(self, slice_: Slice[Any]) -> None:
         """Close the body of ``slice_``, if it has one."""
         if slice_.body is not None:
-            self.reserved -= slice_.body.size
             slice_.body.close()
             slice_.body = None
 
     def _reserved_by_later_streams(self) -> int:
         """The bytes that all streams but the one that is being read take or reserve."""
-        first = self.plans[0]
-        ready: int = sum(slice_.body.size for slice_ in first.slices if slice_.state is State.READY)
-        running = sum(attempt.reserved for attempt in self.attempts if attempt.plan is first)
-        reading = self.reading.body.size if self.reading is not None and self.reading.body is not None else 0
-        return self.reserved - self.reserved_by_readers - ready - running - reading
+        later = self.plans[1:]
+        ready: int = sum(slice_.body.size for plan in later for slice_ in plan.slices if slice_.state is State.READY)
+        return ready + sum(attempt.reserved for attempt in self.attempts if attempt.plan is not self.plans[0])
 
     def _expected_size(self, plan: SlicePlan[Any], slice_: Slice[Any]) -> int:
         """The bytes that ``slice_`` is expected to take: as the last ones of its stream, or those of any other."""

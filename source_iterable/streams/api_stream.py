@@ -17,7 +17,7 @@ from source_iterable.api.retry import RetryPolicy
 from source_iterable.progress import Progress
 from source_iterable.records.columns import fits
 from source_iterable.records.json_lines import MalformedLineError, Row, parse
-from source_iterable.streams.disk import DiskUser, Room
+from source_iterable.streams.disk import DiskLimit, DiskUser
 from source_iterable.streams.schema import Column
 from source_iterable.sync import Sync
 
@@ -54,14 +54,14 @@ class ApiStream(DiskUser, HttpStream, ABC):
         self._reader: ApiStream = parent._reader if parent else self
         if parent is not None:
             self.name = parent.name
-        self.room: Room | None = parent.room if parent else self._room()
+        self.disk_limit: DiskLimit | None = parent.disk_limit if parent else self._disk_limit()
         self.progress: Progress = (
             parent.progress if parent else Progress(self.name, self.api.seconds_a_request(self.endpoint))
         )
         self._state: MutableMapping[str, Any] = {}
         super().__init__()
 
-    def _room(self) -> Room | None:
+    def _disk_limit(self) -> DiskLimit | None:
         return self.sync.prefetcher
 
     @property
@@ -128,7 +128,7 @@ class ApiStream(DiskUser, HttpStream, ABC):
             on_answer=self.progress.answered,
             refusals=self.api.refusals,
             outage=self.api.outage,
-            on_disk_full=self.make_room,
+            on_disk_full=self.free_disk,
             on_unframed=self.warn_of_unframed,
             **{"receive": self.receive, "patience": self.patience, "is_down": self.api.is_down, **how},
         )

@@ -99,7 +99,7 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
         """The records of the next chunk: none leaves before all are here, so that a failure repeats none."""
         chunk: Chunk = stream_slice["chunk"]
         try:
-            with closing(Body.from_lines(self._lines(chunk), self.reserve)) as body:
+            with closing(Body.from_lines(self._lines(chunk), self.reservation())) as body:
                 yield from map(undump, islice(body.lines(), chunk.whole))
         except OSError as error:
             raise disk_full_error(self.name, error) from error
@@ -153,7 +153,7 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
 
         def keep() -> SortedBody:
             rows = ({"row": row, "added": added} for row, added in listed() if self._is_left(row))
-            return SortedBody(rows, lambda kept: self._position(kept["row"]), self.reserve)
+            return SortedBody(rows, lambda kept: self._position(kept["row"]), self.reservation)
 
         try:
             with closing(self.patiently(keep)) as body:

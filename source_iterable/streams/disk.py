@@ -10,55 +10,73 @@ from airbyte_cdk.models import FailureType
 from source_iterable.api.body import LARGEST_ANSWER, Body
 from source_iterable.api.errors import failure
 from source_iterable.exceptions import TooLargeError
+from source_iterable.reservation import Reservation
 
 
-class Room(Protocol):
+class DiskLimit(Protocol):
     """The disk limit of a sync."""
 
     def free_disk(self) -> None:
-        """Give back what can be downloaded again, on a disk that is full."""
+        """Evict the bodies that can be downloaded again."""
 
     def reserve_for_reader(self, size: int) -> None:
-        """Take so many bytes, or, negative, give them back.
+        """Reserve ``size`` bytes; a negative ``size`` gives bytes back.
 
         Raises:
-            TooLargeError: If the reader alone would take more than the limit.
+            TooLargeError: If readers alone would take more than the limit.
         """
 
 
 class DiskUser:
-    """A stream that keeps listings and answers on disk.
+    """A stream that keeps lists and responses on disk.
 
     Attributes:
-        room: The disk limit of the sync; None where the stream is read by itself, or its bytes are counted elsewhere.
+        disk_limit: The disk limit of the sync; None where the stream is read by itself, or others count its bytes.
     """
 
     name: str
-    room: Room | None
+    disk_limit: DiskLimit | None
 
-    def make_room(self) -> None:
-        """Have other streams give back what disk they can spare."""
-        if self.room is not None:
-            self.room.free_disk()
+    def free_disk(self) -> None:
+        """Evict the bodies of other streams, on a full disk."""
+        if self.disk_limit is not None:
+            self.disk_limit.free_disk()
 
-    def reserve(self, size: int) -> None:
-        """Take so many bytes of the disk limit, or, negative, give them back; called from any thread.
+    def reservation(self) -> Reservation:
+        """A new reservation within the disk limit."""
+        return Reservation() if self.disk_limit is None else _ReaderReservation(self.name, self.disk_limit)
+
+    def receive(self, response: requests.Response) -> Body:
+        """The body of ``response``, whole, on disk until it is read."""
+        return Body.receive(response, reservation=self.reservation(), largest=LARGEST_ANSWER)
+
+
+class _ReaderReservation(Reservation):
+    """The disk that a stream takes beside the downloads of others; any thread may use it."""
+
+    def __init__(self, stream: str, limit: DiskLimit) -> None:
+        super().__init__()
+        self._stream = stream
+        self._limit = limit
+
+    def grow(self, size: int) -> None:
+        """Reserve ``size`` more bytes.
 
         Raises:
-            AirbyteTracedException: A config_error if this stream alone would take more than the limit.
+            AirbyteTracedException: A config_error if streams that are read directly would take more than the limit.
         """
-        if self.room is None:
-            return
         try:
-            self.room.reserve_for_reader(size)
+            self._limit.reserve_for_reader(size)
         except TooLargeError as error:
             raise failure(
-                self.name,
+                self._stream,
                 "what has to wait on disk is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
                 str(error),
                 FailureType.config_error,
             ) from error
+        super().grow(size)
 
-    def receive(self, response: requests.Response) -> Body:
-        """The body of ``response``, whole, on disk until it is read."""
-        return Body.receive(response, grow=self.reserve, largest=LARGEST_ANSWER, gives_back=True)
+    def shrink(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        super().shrink(size)
+        self._limit.reserve_for_reader(-size)

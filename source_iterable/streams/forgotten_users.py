@@ -47,7 +47,7 @@ class ForgottenUsers(IterableStream):
             policy = self.retry_policy(
                 f"the listing of forgotten users by {identifier}",
                 rejects=REFUSALS,
-                receive=lambda response: Body.receive(response, grow=self.reserve, largest=MAX_BYTES, gives_back=True),
+                receive=lambda response: Body.receive(response, reservation=self.reservation(), largest=MAX_BYTES),
             )
             try:
                 body = self.api.get(path, {}, policy, self.name)

@@ -21,9 +21,9 @@ from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.item_failures import ItemFailure, ItemRetryPolicy, UnavailableError
 from source_iterable.prefetch.items import ItemList, ItemPlan
-from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
+from source_iterable.reservation import Reservation
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream, Run
 from source_iterable.streams.id_ranges import in_words, parse_ranges, ranges
@@ -174,7 +174,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
 
     # Requests
 
-    def download(self, list_id: int, reserve: Reserve, is_first: bool) -> Body:
+    def download(self, list_id: int, reservation: Reservation, is_first: bool) -> Body:
         """The members of a list, whole; called on a thread of the prefetcher.
 
         Raises:
@@ -188,7 +188,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             on_exhausted=_unavailable,
             is_down=None,  # probes of other lists show what that means
             rejects=REJECTIONS,
-            receive=lambda response: Body.receive(response, grow=reserve),
+            receive=lambda response: Body.receive(response, reservation=reservation),
         )
         return self._request(list_id, policy)
 

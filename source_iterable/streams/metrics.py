@@ -20,9 +20,9 @@ from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, Batch
 from source_iterable.prefetch.list_plan import ListPlan
-from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
+from source_iterable.reservation import Reservation
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.campaigns import Campaigns
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
@@ -93,12 +93,12 @@ class MetricsStream(PrefetchedStream, ABC):
         """The characters of a request's address without its ids."""
         return len(self.api.url + self.endpoint) + len("?startDateTime=1970-01-01&endDateTime=2026-01-01")
 
-    def download(self, batch: Batch, reserve: Reserve) -> Body:
+    def download(self, batch: Batch, reservation: Reservation) -> Body:
         """The figures of ``batch``, whole; called on a thread of the prefetcher."""
         of_days = f" on {batch.days}" if batch.days else ""
         policy = self.retry_policy(
             f"the request for the metrics of {len(batch.ids)} {self.of_what}{of_days}",
-            receive=lambda response: Body.receive(response, grow=reserve),
+            receive=lambda response: Body.receive(response, reservation=reservation),
         )
         params = {**self.bounds(batch), self.id_parameter: list(batch.ids)}
         try:

@@ -10,9 +10,9 @@ from source_iterable import timestamps
 from source_iterable.api.rate_limits import METRICS_PATH
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.activity import DAY, Activity, ActivityPlan, Batch, Days, Subjects
-from source_iterable.prefetch.plans import Reserve
 from source_iterable.progress import duration
 from source_iterable.records.json_lines import Row
+from source_iterable.reservation import Reservation
 from source_iterable.streams.base import Slice, Turn
 from source_iterable.streams.checkpoint import SETTLED, Checkpoint, UnreadableCheckpointError
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
@@ -84,12 +84,11 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
             )  # fmt: skip
         return campaigns, self._days
 
-    def download_activity(self, batch: Batch, reserve: Reserve) -> plans.Body:
+    def download_activity(self, batch: Batch, reservation: Reservation) -> plans.Body:
         """The metrics of one day, or which campaigns have any in a span of several days."""
-        body = self.download(batch, reserve)
+        body = self.download(batch, reservation)
         if batch.days is None or len(batch.days) == 1:
             return body
-        size = body.size
         asked = set(batch.ids)
         try:
             return Activity(
@@ -97,7 +96,6 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
             )
         finally:
             body.close()
-            reserve(-size)
 
     def is_reported(self, row: Row) -> bool:
         """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was requested."""

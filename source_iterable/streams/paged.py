@@ -87,12 +87,12 @@ class PagedStream(IterableStream):
                 return keep()
             except OSError as error:  # noqa: PERF203 - a few times at the most
                 self.logger.info("%s: no room on disk (%s). Trying again in %.0f s.", self.name, error.strerror, wait)
-                self.make_room()
+                self.free_disk()
                 time.sleep(wait)
         return keep()
 
     def _spooled(self) -> Body:
-        return Body.from_lines((dump({"row": row, "added": added}) for row, added in self.listed()), self.reserve)
+        return Body.from_lines((dump({"row": row, "added": added}) for row, added in self.listed()), self.reservation())
 
     def is_wanted(self, row: Row) -> bool:
         """Whether ``row`` belongs to this sync."""

@@ -9,13 +9,13 @@ from typing import Any
 from source_iterable.prefetch import plans
 from source_iterable.prefetch.prefetcher import Prefetcher
 from source_iterable.streams.base import IterableStream
-from source_iterable.streams.disk import Room
+from source_iterable.streams.disk import DiskLimit
 
 
 class PrefetchedStream(IterableStream, ABC):
     """A stream whose bodies are downloaded ahead of their emission, by the prefetcher of the sync if it has one."""
 
-    def _room(self) -> Room | None:
+    def _disk_limit(self) -> DiskLimit | None:
         return None  # the prefetcher counts the bodies itself
 
     def plan(self, state: Mapping[str, Any]) -> plans.SlicePlan[Any]:

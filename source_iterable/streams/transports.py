@@ -16,8 +16,9 @@ from source_iterable.api.export_jobs import ExportJobs, NoExportJobError
 from source_iterable.api.job_files import ExportRequest
 from source_iterable.config import AUTOMATIC, DIRECT, JOBS, Config
 from source_iterable.exceptions import TooLargeError
-from source_iterable.prefetch.plans import JobsUnavailableError, Reserve
+from source_iterable.prefetch.plans import JobsUnavailableError
 from source_iterable.records.json_lines import check
+from source_iterable.reservation import Reservation
 from source_iterable.streams.api_stream import ApiStream
 from source_iterable.windows import Window
 
@@ -45,7 +46,7 @@ class Direct:
         self.data_type = data_type
         self.malformed = malformed
 
-    def fetch(self, window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def fetch(self, window: Window, max_attempts: int, reservation: Reservation) -> Body:
         """The rows of ``window`` from a direct request; called on a thread of the prefetcher.
 
         Raises:
@@ -53,7 +54,7 @@ class Direct:
             AirbyteTracedException: If a smaller window would not help.
         """
         try:
-            return self._readable(self._request(window, max_attempts, reserve), window)
+            return self._readable(self._request(window, max_attempts, reservation), window)
         except TooLargeError as error:
             if window.is_least:  # larger than the whole disk limit
                 raise failure(
@@ -67,11 +68,11 @@ class Direct:
             )
             raise
 
-    def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
+    def fetch_by_job(self, window: Window, reservation: Reservation) -> Body:
         """Never called."""
         raise NotImplementedError
 
-    def _request(self, window: Window, max_attempts: int, reserve: Reserve) -> Body:
+    def _request(self, window: Window, max_attempts: int, reservation: Reservation) -> Body:
         params = {
             "dataTypeName": self.data_type,
             "startDateTime": timestamps.for_export(window.start),
@@ -81,7 +82,7 @@ class Direct:
             f"the export of {window}",
             tries=max_attempts,
             on_exhausted=None if window.is_least else TooLargeError,
-            receive=lambda response: Body.receive(response, check=check, grow=_in_time(reserve, window)),
+            receive=lambda response: Body.receive(response, check, _TimeLimited(reservation, window)),
         )
         return self.stream.api.get(self.stream.endpoint, params, policy, self.stream.name)
 
@@ -101,7 +102,7 @@ class JobsElseDirect(Direct):
         super().__init__(stream, data_type, malformed)
         self.jobs = jobs
 
-    def fetch_by_job(self, window: Window, reserve: Reserve) -> Body:
+    def fetch_by_job(self, window: Window, reservation: Reservation) -> Body:
         """The rows of ``window`` from an export job; called on a thread of the prefetcher.
 
         Raises:
@@ -111,18 +112,17 @@ class JobsElseDirect(Direct):
         """
         request = ExportRequest(self.stream.name, self.data_type, window, self.stream.retry_policy)
         try:
-            body = self.jobs.export(request, reserve)
+            body = self.jobs.export(request, reservation)
             if body.malformed is not None:
                 body.close()  # its file has such a line, but another export may be well-formed
-                reserve(-body.size)
-                body = self.after_malformed(request, reserve)
+                body = self.after_malformed(request, reservation)
         except (NoExportJobError, TooLargeError) as error:
             if isinstance(error, TooLargeError) and not window.is_least:
                 raise
             raise self.unavailable(window, error) from error
         return self._readable(body, window)
 
-    def after_malformed(self, request: ExportRequest, reserve: Reserve) -> Body:
+    def after_malformed(self, request: ExportRequest, reservation: Reservation) -> Body:
         """The rows of a window whose export has a line that is not JSON."""
         raise NoExportJobError("a line of a file is not JSON")
 
@@ -136,9 +136,9 @@ class Jobs(JobsElseDirect):
 
     allows_direct = False
 
-    def after_malformed(self, request: ExportRequest, reserve: Reserve) -> Body:
+    def after_malformed(self, request: ExportRequest, reservation: Reservation) -> Body:
         """The rows of a window whose export has a line that is not JSON, from another job."""
-        return self.jobs.export(request, reserve)
+        return self.jobs.export(request, reservation)
 
     def unavailable(self, window: Window, error: Exception) -> Exception:
         """The error for a window that no job can deliver: there is no other way."""
@@ -169,13 +169,27 @@ def transport_of(stream: ApiStream, data_type: str, malformed: MalformedError) -
     return Direct(stream, data_type, malformed)
 
 
-def _in_time(reserve: Reserve, window: Window) -> Reserve:
-    """``reserve``, which fails a window that can be split once its download takes too long."""
-    deadline = time.monotonic() + DOWNLOAD_SECONDS
+class _TimeLimited(Reservation):
+    """A reservation that fails a window that can be split once its download takes too long."""
 
-    def in_time(size: int) -> None:
-        if time.monotonic() > deadline and not window.is_least:
+    def __init__(self, reservation: Reservation, window: Window) -> None:
+        super().__init__()
+        self._reservation = reservation
+        self._is_least = window.is_least
+        self._deadline = time.monotonic() + DOWNLOAD_SECONDS
+
+    def grow(self, size: int) -> None:
+        """Reserve ``size`` more bytes.
+
+        Raises:
+            TooLargeError: If the download took too long.
+        """
+        if time.monotonic() > self._deadline and not self._is_least:
             raise TooLargeError(f"it was not complete after {DOWNLOAD_SECONDS / 60:.0f} minutes")
-        reserve(size)
+        self._reservation.grow(size)
+        super().grow(size)
 
-    return in_time
+    def shrink(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        self._reservation.shrink(size)
+        super().shrink(size)

@@ -138,18 +138,18 @@ def _weigh(spool: Any, disk: Disk) -> None:
     """Have a class of spools count bytes as canned answers say, and take the time to read them."""
     close, lines = spool.close, spool.lines
 
-    def write(self: Any, piece: bytes, grow: Any) -> int:
+    def write(self: Any, piece: bytes, *grow: Any) -> int:  # which bodies of older versions pass
         weight: int = getattr(piece, "weight", len(piece))
         if piece:
-            grow(weight)
+            (grow[0] if grow else self._reservation.grow)(weight)
             self._file.write(piece)
             disk.take(weight)
             self.weight = getattr(self, "weight", 0) + weight
         return weight
 
-    def add(self: Any, response: Any, check: Any = None, grow: Any = None) -> Any:
+    def add(self: Any, response: Any, check: Any = None, **grow: Any) -> Any:
         self._file.seek(0, 2)  # where a part ends, not where it counts as ending
-        self._copy(response, check, grow or (lambda size: None))
+        self._copy(response, check, *grow.values())
         return self
 
     def weighed_lines(self: Any) -> Iterator[bytes]:
