@@ -150,7 +150,7 @@ def test_given_a_project_when_synced_then_the_log_tells_windows_and_summaries_bu
         assert f"INFO {table}: 2024-01-01T00:00:00Z to 2024-01-31T00:00:00Z: " in logs
     for table in TABLES:
         rows = len(project.truth(TRUTH_OF[table]))
-        assert re.search(rf"INFO {table}: complete: {rows} rows\b.* in \d+ requests?\b", logs), table
+        assert re.search(rf"INFO {table}: complete: {rows} records?\b.* in \d+ requests?\b", logs), table
     assert project.api_key not in first.text
     assert "@" not in logs
 

@@ -85,10 +85,10 @@ class IterableStream(ApiStream, ABC):
         if stream_slice is HEARTBEAT:
             return
         part = stream_slice or {}
-        before = self.progress.rows
+        before = self.progress.records
         records = self.counted(self.records(part))
         yield from batches(self.name, records) if self.sync.in_batches else records
-        self.delivered(part, self.progress.rows - before)
+        self.delivered(part, self.progress.records - before)
 
     def slices(self) -> Iterable[Slice]:
         """The parts in which the stream is read, with a state after each; by default there is one."""
@@ -104,7 +104,7 @@ class IterableStream(ApiStream, ABC):
     def counted(self, records: Iterable[Row]) -> Iterator[Row]:
         """``records``, counted for the summary."""
         for record in records:
-            self.progress.rows += 1
+            self.progress.records += 1
             yield record
 
     def rows(self) -> Iterable[Row]:

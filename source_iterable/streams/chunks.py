@@ -117,7 +117,7 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
             else:
                 self.run.done = chunk.end
                 self._state = self.run.state(self.api.clock.now(), chunk.end)
-            self.logger.info("%s: %s rows so far.", self.name, f"{self.progress.rows:,}")
+            self.logger.info("%s: %s records so far.", self.name, f"{self.progress.records:,}")
 
     def conclude(self) -> None:
         """List and request nothing more."""
