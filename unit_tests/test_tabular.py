@@ -17,11 +17,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "subject": {"type": ["null", "string"]},
 }
 CELLS = st.text(max_size=12)
-NO_NUMBERS = (
+NOT_NUMBERS = (
     *("007", "00", "-0", "+7", "1e5", "1 000", ".5", "5.", "1_0", "٣", "0x1F", "-", "1.2.3"),
     *("NaN", "Infinity", "N/A", "true", "2024-01-31", "12 %"),
 )
-"""Cells that no program writes for a number."""
+"""Cells that stay text: no program writes a number like that."""
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_titles_become_column_names(title: str, name: str) -> None:
         ("undeclared", "0.12345678901234567", 0.12345678901234567),
         ("undeclared", "0.123456789012345678", "0.123456789012345678"),
         ("undeclared", "1.0E999", "1.0E999"),
-        *(("undeclared", text, text) for text in NO_NUMBERS),
+        *(("undeclared", text, text) for text in NOT_NUMBERS),
     ],
 )
-def test_cells_take_the_type_of_their_column_or_of_the_number_that_they_spell(
+def test_a_cell_has_the_type_of_its_column_or_of_the_number_that_it_contains(
     column: str, cell: str, value: Any
 ) -> None:
     (row,) = table(f"name,{column}\nx,{cell}\n", SCHEMAS)
@@ -95,13 +95,13 @@ def test_cells_take_the_type_of_their_column_or_of_the_number_that_they_spell(
         "conversions_per_email_hold_outs",
     ],
 )
-def test_a_title_is_a_declared_column_however_its_words_are_joined(title: str) -> None:
+def test_a_title_in_any_spelling_is_the_declared_column(title: str) -> None:
     schemas = {"conversions_per_email_hold_outs": {"type": ["null", "number"]}}
 
     assert list(table(f"{title}\n2\n", schemas)) == [{"conversions_per_email_hold_outs": 2.0}]
 
 
-def test_two_spellings_in_one_header_hide_neither() -> None:
+def test_two_spellings_in_one_header_are_two_columns() -> None:
     schemas = {"clicks_per_opens": {"type": ["null", "number"]}}
 
     assert list(table("Clicks Opens,Clicks / Opens\n1,2\n", schemas)) == [{"clicks_opens": 1, "clicks_per_opens": 2.0}]
@@ -109,35 +109,35 @@ def test_two_spellings_in_one_header_hide_neither() -> None:
 
 
 @pytest.mark.parametrize("name", ["experiment_metrics", "campaign_metrics"])
-def test_no_two_declared_metrics_differ_in_spelling_alone(name: str) -> None:
+def test_no_two_declared_metrics_differ_only_in_spelling(name: str) -> None:
     declared = {name: column for name, column in STREAMS[name].columns.items() if not column.get(GENERATED)}
 
     for column in declared:
-        other = column.replace("_per_", "_").replace("_", " ")
-        (row,) = table(f"{other}\n5\n", declared)
+        title = column.replace("_per_", "_").replace("_", " ")
+        (row,) = table(f"{title}\n5\n", declared)
         assert list(row) == [column]
 
 
-def test_a_header_alone_holds_no_rows() -> None:
+def test_a_header_without_rows_has_no_records() -> None:
     assert list(table("id,\n", SCHEMAS)) == []
     assert list(table("", SCHEMAS)) == []
 
 
-def test_a_title_that_comes_twice_counts_once() -> None:
+def test_of_two_columns_with_the_same_title_the_first_is_used() -> None:
     text = "id,revenue,revenue,id\n1,2.5,2.5,1\n2,,3.5,9\n"
 
     assert list(table(text, SCHEMAS)) == [{"id": 1, "revenue": 2.5}, {"id": 2, "revenue": 3.5}]
 
 
-def test_rows_may_be_longer_or_shorter_than_their_header_and_blank() -> None:
+def test_rows_may_be_longer_or_shorter_than_the_header_or_blank() -> None:
     text = "id,revenue\n1,2.5,more,,even more\n\n,\n3\n"
 
     assert list(table(text, SCHEMAS)) == [{"id": 1, "revenue": 2.5, BEYOND: ["more", "even more"]}, {"id": 3}]
 
 
 @given(st.lists(st.tuples(st.integers(-(10**17), 10**17), st.floats(allow_nan=False, allow_infinity=False), CELLS)))
-def test_what_was_written_is_read(rows: list[tuple[int, float, str]]) -> None:
-    """Line breaks, quotes and commas inside cells are no ends of cells."""
+def test_written_values_are_read_unchanged(rows: list[tuple[int, float, str]]) -> None:
+    """Line breaks, quotes and commas inside quoted cells do not end them."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(["ID", "Revenue", "Subject"])
@@ -154,5 +154,5 @@ def test_a_cell_without_a_title_is_kept() -> None:
     assert list(table("id,\n1,77\n2,\n", SCHEMAS)) == [{"id": 1, BEYOND: ["77"]}, {"id": 2}]
 
 
-def test_a_number_that_no_column_can_hold_stays_text() -> None:
+def test_a_number_out_of_range_stays_text() -> None:
     assert list(table("id,revenue\n1,1e400\n", SCHEMAS)) == [{"id": 1, "revenue": "1e400"}]

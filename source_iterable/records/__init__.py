@@ -1,1 +1,1 @@
-"""From bytes to records, without HTTP or state."""
+"""Parsing of downloaded rows and conversion to records, without HTTP or state."""

@@ -1,8 +1,7 @@
-"""Records as lines of the Airbyte protocol, made in batches.
+"""Batches of records, serialized as lines of the Airbyte protocol.
 
-The CDK handles each record as an object of its own, through five layers: about as much work as all that is
-done for the record otherwise (docs/performance.md). A batch goes through these layers as one message and
-carries the finished lines.
+The CDK passes each record through five layers, which costs about as much time as everything else that is done for the
+record (docs/performance.md). A batch passes through these layers as one message that contains the serialized lines.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ BATCH_BYTES = 1 << 18
 
 @dataclass(kw_only=True)
 class Batch(AirbyteMessage):
-    """``count`` records of one stream, ready to be written.
+    """Records of one stream, ready to be written.
 
     Attributes:
-        lines: The records' messages, each ended by a line break.
-        count: How many they are.
+        lines: The messages of the records, each followed by a line break.
+        count: How many records there are.
     """
 
     lines: bytes
@@ -34,28 +33,28 @@ class Batch(AirbyteMessage):
 
 
 def batches(stream: str, records: Iterable[dict[str, Any]]) -> Iterator[Batch]:
-    """Put ``records`` of ``stream`` into batches of some 256 kB, in order; the last may be smaller."""
+    """The ``records`` of ``stream`` in batches of about 256 kB, in order; the last one may be smaller."""
     head = b'{"type":"RECORD","record":{"stream":' + orjson.dumps(stream) + b',"data":'
-    parts: list[bytes] = []
+    serialized: list[bytes] = []
     size = 0
     for record in records:
         data = json_text.dumps(record)
-        parts.append(data)
+        serialized.append(data)
         size += len(data)
         if size > BATCH_BYTES:
-            yield _batch(stream, head, parts)
-            parts = []
+            yield _batch(stream, head, serialized)
+            serialized = []
             size = 0
-    if parts:
-        yield _batch(stream, head, parts)
+    if serialized:
+        yield _batch(stream, head, serialized)
 
 
-def _batch(stream: str, head: bytes, parts: list[bytes]) -> Batch:
+def _batch(stream: str, head: bytes, serialized: list[bytes]) -> Batch:
     now = time.time_ns() // 1_000_000
     tail = b',"emitted_at":' + str(now).encode() + b"}}\n"
     return Batch(
         type=Type.RECORD,
         record=AirbyteRecordMessage(stream=stream, data={}, emitted_at=now),
-        lines=head + (tail + head).join(parts) + tail,
-        count=len(parts),
+        lines=head + (tail + head).join(serialized) + tail,
+        count=len(serialized),
     )

@@ -1,6 +1,6 @@
-"""What fits the type of a column, and how it is brought into it.
+"""Coercion of a value to the type of its column.
 
-A check is a function that answers with the value as the column has it, or with `MISMATCH`.
+A coercion is a function that returns the value as the column contains it, or `MISMATCH` if the value does not fit.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from source_iterable.records import json_text
 from source_iterable.records.json_lines import MalformedLineError, parse
 from source_iterable.timestamps import is_bare_date, rfc3339
 
-# Marks of the connector's own schemas, which are not published.
+# Keywords in the connector's own schemas, which are removed before a schema is published.
 JSON_TEXT = "x-json-text"  # an object that may be sent as JSON text
-OBJECT_TEXT = "x-object-text"  # a text that may be sent as an object
+OBJECT_TEXT = "x-object-text"  # text that may be sent as an object
 
 MISMATCH: Any = object()
 
@@ -22,77 +22,78 @@ Coercion = Callable[[Any], Any]
 
 
 def coercion_of(schema: Mapping[str, Any], lists_as_text: bool = False) -> Coercion:
-    """The function that brings a value into the type of ``schema``, or answers that it does not fit.
+    """The coercion to the type of ``schema``.
 
-    Of a type that is several, the first that fits counts; text, which takes the most, comes last.
+    If the schema has several types, the first that fits is used. Text is tried last, since it accepts the most.
     """
-    kinds = sorted(signature(schema)[0], key=lambda kind: (kind == "string", kind))
-    checks = [_fit_of(kind, schema, lists_as_text) for kind in kinds]
-    return _any_of(checks) if len(checks) > 1 else next(iter(checks), _anything)
+    types = sorted(signature(schema)[0], key=lambda name: (name == "string", name))
+    coercions = [_coercion_to_type(name, schema, lists_as_text) for name in types]
+    return _first_match(coercions) if len(coercions) > 1 else next(iter(coercions), _anything)
 
 
-def _fit_of(kind: str, schema: Mapping[str, Any], lists_as_text: bool) -> Coercion:
-    if kind == "string":
-        form = schema.get("format")
-        if form in {"date-time", "date"}:
-            return _moment if form == "date-time" else _day
+def _coercion_to_type(name: str, schema: Mapping[str, Any], lists_as_text: bool) -> Coercion:
+    if name == "string":
+        text_format = schema.get("format")
+        if text_format in {"date-time", "date"}:
+            return _timestamp if text_format == "date-time" else _date
         if schema.get(OBJECT_TEXT):
             return _text_or_json
         return _text_or_list if lists_as_text else _string
-    if kind == "object" and schema.get(JSON_TEXT):
-        return _object_in_text
-    if kind == "array":
+    if name == "object" and schema.get(JSON_TEXT):
+        return _object_or_json_text
+    if name == "array":
         items = schema.get("items")
         return _array(coercion_of(items)) if items and isinstance(items, Mapping) else _any_array
-    return _FITS.get(kind, _anything)
+    return _COERCIONS.get(name, _anything)
 
 
-def _any_of(checks: Collection[Coercion]) -> Coercion:
-    def any_of(value: Any) -> Any:
-        return next((fitted for check in checks if (fitted := check(value)) is not MISMATCH), MISMATCH)
+def _first_match(coercions: Collection[Coercion]) -> Coercion:
+    def first_match(value: Any) -> Any:
+        return next((coerced for coerce in coercions if (coerced := coerce(value)) is not MISMATCH), MISMATCH)
 
-    return any_of
+    return first_match
 
 
 def signature(schema: Mapping[str, Any]) -> tuple[frozenset[str], object, object]:
-    """What ``schema`` says of a value: its types but null, its format, and the same of the items of an array."""
-    told, items = schema.get("type") or (), schema.get("items")
+    """What decides whether a value fits ``schema``: its types except null, its format, the signature of its items."""
+    types, items = schema.get("type") or (), schema.get("items")
     return (
-        frozenset([told] if isinstance(told, str) else told) - {"null"},
+        frozenset([types] if isinstance(types, str) else types) - {"null"},
         schema.get("format"),
         signature(items) if items and isinstance(items, Mapping) else None,
     )
 
 
-def fit_of_both(own: Coercion, catalogs: Coercion, is_kept: bool) -> Coercion:
-    """A check for a column that this version declares otherwise than the user's catalog, which another one made.
+def coercion_to_both(declared: Coercion, selected: Coercion, is_kept: bool) -> Coercion:
+    """A coercion for a column whose type differs between this version and the user's catalog, made by another one.
 
-    A value is read as this version reads it, and must then, or as it was sent, fit the type of the catalog. One that
-    ``is_kept`` and does not is delivered nevertheless: a key that is null would lose the record.
+    The value must fit ``declared``, the type of this version. The coerced value, or else the value as it was sent, must
+    also fit ``selected``, the type in the catalog. If neither does and ``is_kept``, the coerced value is returned
+    nevertheless: a key without a value would lose the record.
     """
 
-    def both(value: Any) -> Any:
-        fitted = own(value)
-        for one in (fitted, value):
-            # Only this version's own type tells whether a number is a timestamp.
-            if one is not MISMATCH and not (catalogs is _moment and one.__class__ is not str):
-                taken = catalogs(one)
-                if taken is not MISMATCH:
-                    return taken
-        if not is_kept or fitted is MISMATCH:
+    def to_both(value: Any) -> Any:
+        coerced = declared(value)
+        for candidate in (coerced, value):
+            # Only this version's type decides whether a number is a timestamp.
+            if candidate is not MISMATCH and not (selected is _timestamp and candidate.__class__ is not str):
+                accepted = selected(candidate)
+                if accepted is not MISMATCH:
+                    return accepted
+        if not is_kept or coerced is MISMATCH:
             return MISMATCH
-        return str(fitted) if fitted.__class__ is int and catalogs("0") is not MISMATCH else fitted
+        return str(coerced) if coerced.__class__ is int and selected("0") is not MISMATCH else coerced
 
-    return both
+    return to_both
 
 
-def one_as_list(check: Coercion) -> Coercion:
-    """A single value counts as a list of one."""
+def single_as_list(coerce: Coercion) -> Coercion:
+    """Let ``coerce``, a coercion to a list, treat any other value as a list of one."""
 
-    def one_as_list(value: Any) -> Any:
-        return check(value if value.__class__ is list else [value])
+    def single_as_list(value: Any) -> Any:
+        return coerce(value if value.__class__ is list else [value])
 
-    return one_as_list
+    return single_as_list
 
 
 def fits(value: Any, schema: Mapping[str, Any]) -> bool:
@@ -112,7 +113,7 @@ def _text_or_json(value: Any) -> Any:
     return json_text.dumps(value).decode() if value.__class__ in (list, dict) else _string(value)
 
 
-def _whole(value: Any) -> Any:
+def _integer(value: Any) -> Any:
     return value if value.__class__ is int else MISMATCH
 
 
@@ -128,8 +129,8 @@ def _object(value: Any) -> Any:
     return value if value.__class__ is dict else MISMATCH
 
 
-def _object_in_text(value: Any) -> Any:
-    """An object that was sent as JSON text (`transactionalData`), or as itself."""
+def _object_or_json_text(value: Any) -> Any:
+    """An object; one sent as JSON text (`transactionalData`) is parsed."""
     if value.__class__ is str:
         try:
             return parse(value.encode("utf-8", "surrogatepass"))
@@ -138,12 +139,12 @@ def _object_in_text(value: Any) -> Any:
     return _object(value)
 
 
-def _moment(value: Any) -> Any:
+def _timestamp(value: Any) -> Any:
     text = rfc3339(value)
     return MISMATCH if text is None else text
 
 
-def _day(value: Any) -> Any:
+def _date(value: Any) -> Any:
     return value if is_bare_date(value) else MISMATCH
 
 
@@ -155,22 +156,28 @@ def _anything(value: Any) -> Any:
     return value
 
 
-def _array(check: Coercion) -> Coercion:
+def _array(coerce: Coercion) -> Coercion:
     def array(value: Any) -> Any:
         if value.__class__ is not list:
             return MISMATCH
-        fitted = [None if item is None else check(item) for item in value]
-        return MISMATCH if any(item is MISMATCH for item in fitted) else fitted
+        coerced = [None if item is None else coerce(item) for item in value]
+        return MISMATCH if any(item is MISMATCH for item in coerced) else coerced
 
     return array
 
 
-_FITS: Mapping[str, Coercion] = {
-    "integer": _whole,
+_COERCIONS: Mapping[str, Coercion] = {
+    "integer": _integer,
     "number": _number,
     "boolean": _boolean,
     "object": _object,
 }
 
-# Where the class of a value tells that it fits: `parse` makes no integer that 64 bits cannot hold.
-KINDS: Mapping[Coercion, type] = {_string: str, _text_or_list: str, _text_or_json: str, _whole: int, _boolean: bool}
+# Values of these classes fit as they are, so that no call is needed: `parse` returns no integer beyond 64 bits.
+UNCHANGED: Mapping[Coercion, type] = {
+    _string: str,
+    _text_or_list: str,
+    _text_or_json: str,
+    _integer: int,
+    _boolean: bool,
+}

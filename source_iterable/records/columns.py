@@ -1,7 +1,7 @@
-"""A row, fitted to the columns of its stream.
+"""The columns of a stream, and the record that a row becomes in them.
 
-Nothing that Iterable sends is dropped or passed off as something else: a field without a column, and a
-value that does not fit its column's type, go unchanged into the object column `dataFields`.
+Everything that Iterable sends is kept, and as it was sent: a field without a column, and a value that does not fit the
+type of its column, are put unchanged into the object column `dataFields`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 from source_iterable.records import json_text
 from source_iterable.records.coercion import (
     JSON_TEXT,
-    KINDS,
     MISMATCH,
+    UNCHANGED,
     Coercion,
     coercion_of,
-    fit_of_both,
+    coercion_to_both,
     fits,
-    one_as_list,
     signature,
+    single_as_list,
 )
-from source_iterable.records.json_lines import MalformedLineError, Row, as_text, check, dump, parse
+from source_iterable.records.json_lines import Row
 
 __all__ = [
     "GENERATED",
@@ -31,143 +31,137 @@ __all__ = [
     "OFFERED_COLUMNS",
     "OVERFLOW",
     "Columns",
-    "MalformedLineError",
-    "Row",
-    "as_text",
-    "check",
     "destination_name",
-    "dump",
     "fits",
-    "parse",
 ]
 
 OVERFLOW = "dataFields"
 OFFERED_COLUMNS = "x-columns"
-GENERATED = "x-added"  # a mark of the connector's own schemas, which is not published
+GENERATED = "x-added"  # a keyword in the connector's own schemas, removed before a schema is published
 
-# Objects and arrays of objects that Iterable sends in one of two shapes: whole (`devices: [{"token": ...}]`), or
-# as a list for each field (`devices.token: [...]`). The lists are not put together into objects: nothing says that
-# their elements stand in the same order, and without gaps.
+# Objects and arrays of objects that Iterable sends in one of two shapes: whole (`devices: [{"token": ...}]`), or as a
+# list for each field (`devices.token: [...]`). The lists are not merged into objects: nothing guarantees that their
+# elements are in the same order and complete.
 IN_TWO_SHAPES = frozenset({"devices", "phoneNumberDetails", "shoppingCartItems"})
 
 _PLACED: Any = object()
 
 
 class Columns:
-    """The columns that the records of a stream may have, and what fits each.
+    """The columns that the records of a stream may have, and the coercion to each.
 
     Args:
-        properties: The columns by name, each with its JSON schema, as selected by the user.
-        known: Every column that was on offer when the user selected; one that is known but not among
-            ``properties`` was deselected, and its values are dropped.
-        own: The columns as this version declares them. The user's catalog may be of another version: a value is
-            brought into its own type, and then must fit the type that the catalog declares.
-        needed: The columns of the key and the cursor, which are never left empty for their type's sake.
-        lists_as_text: Whether a list in a column of text is delivered as JSON text.
+        properties: The selected columns by name, each with its JSON schema.
+        offered: All columns in the catalog from which the user selected. One that is not in ``properties`` was
+            deselected, and its values are dropped.
+        declared: The columns as this version declares them. The user's catalog may be of another version: a value is
+            coerced to the type declared here, and then must fit the type in the catalog.
+        required: The columns of the key and the cursor, which are not set to null because of their type.
+        lists_as_text: Whether a list in a text column is delivered as JSON text.
     """
 
     def __init__(
         self,
         properties: Mapping[str, Mapping[str, Any]],
-        known: Collection[str] = (),
-        own: Mapping[str, Mapping[str, Any]] | None = None,
-        needed: Collection[str] = (),
+        offered: Collection[str] = (),
+        declared: Mapping[str, Mapping[str, Any]] | None = None,
+        required: Collection[str] = (),
         lists_as_text: bool = False,
     ) -> None:
         self.names = frozenset(properties)
-        self._own = own or {}
+        self._declared = declared or {}
         self._lists_as_text = lists_as_text
-        self._keeps_rest = OVERFLOW in properties
-        self._rest_is_text = signature(properties.get(OVERFLOW, {}))[0] == {"string"}
-        marked = {name: self._own.get(name, schema) for name, schema in properties.items()}
-        received = {name: schema for name, schema in properties.items() if not marked[name].get(GENERATED)}
-        # Where nothing takes the rest, a value of another type stays in its column.
-        kept = properties if self._own and OVERFLOW not in self._own else needed
-        self._fits = {name: self._fit(name, schema, name in kept) for name, schema in received.items()}
-        self._kinds = {name: KINDS[check] for name, check in self._fits.items() if check in KINDS}
-        self._added = {
-            name: self._fit(name, schema, name in kept)
+        self._has_overflow = OVERFLOW in properties
+        self._overflow_is_text = signature(properties.get(OVERFLOW, {}))[0] == {"string"}
+        own_schemas = {name: self._declared.get(name, schema) for name, schema in properties.items()}
+        sent = {name: schema for name, schema in properties.items() if not own_schemas[name].get(GENERATED)}
+        # Without an overflow column, a value of another type stays in its column.
+        kept = properties if self._declared and OVERFLOW not in self._declared else required
+        self._coercions = {name: self._coercion(name, schema, name in kept) for name, schema in sent.items()}
+        self._unchanged = {name: UNCHANGED[coerce] for name, coerce in self._coercions.items() if coerce in UNCHANGED}
+        self._generated = {
+            name: self._coercion(name, schema, name in kept)
             for name, schema in properties.items()
-            if name not in received and name != OVERFLOW and not self._is_as_declared(name, schema)
+            if name not in sent and name != OVERFLOW and not self._is_as_declared(name, schema)
         }
-        self._dropped = frozenset(known) - frozenset(properties)
+        self._deselected = frozenset(offered) - frozenset(properties)
         self._parents = frozenset(
-            name[:dot] for name in {*received, *self._dropped} for dot, sign in enumerate(name) if sign == "."
-        ) - frozenset(received)
+            name[:at] for name in {*sent, *self._deselected} for at, character in enumerate(name) if character == "."
+        ) - frozenset(sent)
 
-    def _fit(self, name: str, schema: Mapping[str, Any], is_kept: bool) -> Coercion:
-        own = self._own.get(name, schema)
-        check = coercion_of(own, self._lists_as_text)
+    def _coercion(self, name: str, schema: Mapping[str, Any], is_kept: bool) -> Coercion:
+        declared = self._declared.get(name, schema)
+        coerce = coercion_of(declared, self._lists_as_text)
         if not self._is_as_declared(name, schema):
-            check = fit_of_both(check, coercion_of(schema, self._lists_as_text), is_kept)
+            coerce = coercion_to_both(coerce, coercion_of(schema, self._lists_as_text), is_kept)
         else:
-            schema = own
+            schema = declared
         first, dot, _ = name.partition(".")
-        return one_as_list(check) if dot and first in IN_TWO_SHAPES and "array" in signature(schema)[0] else check
+        return single_as_list(coerce) if dot and first in IN_TWO_SHAPES and "array" in signature(schema)[0] else coerce
 
     def _is_as_declared(self, name: str, schema: Mapping[str, Any]) -> bool:
-        """Whether the catalog's ``schema`` of a column says the same as this version's, or nothing."""
-        own = self._own.get(name, schema)
-        return not signature(schema)[0] or signature(schema) == signature(own)
+        """Whether the catalog's ``schema`` of a column has no type, or the type that this version declares."""
+        declared = self._declared.get(name, schema)
+        return not signature(schema)[0] or signature(schema) == signature(declared)
 
-    def record(self, row: Mapping[str, Any], added: Mapping[str, Any] | None = None) -> Row:
-        """The record of ``row``: its columns, and in `dataFields` whatever else was sent.
+    def record(self, row: Mapping[str, Any], generated: Mapping[str, Any] | None = None) -> Row:
+        """The record of ``row``: its columns, and in `dataFields` everything else that was sent.
 
-        ``added`` are the columns that the connector itself gives the record; one that the user did not
-        select is left out.
+        ``generated`` are the values of columns that the connector adds to the record; those of columns that the user
+        did not select are left out.
         """
-        kinds = self._kinds
+        unchanged = self._unchanged
         record: Row = {}
-        rest: Row = {}
+        overflow: Row = {}
         for name, value in row.items():
-            if name in kinds and (value.__class__ is kinds[name] or value is None):
-                record[name] = value  # most values are such
+            if name in unchanged and (value.__class__ is unchanged[name] or value is None):
+                record[name] = value  # the usual case, without a call
             elif (left := self._place(name, value, row, record)) is not _PLACED:
-                rest[name] = left
-        if added:
-            for name, value in added.items():
+                overflow[name] = left
+        if generated:
+            for name, value in generated.items():
                 if name == OVERFLOW:
-                    rest |= value
-                elif name in self._added and value is not None:
-                    fitted = self._added[name](value)
-                    record[name] = None if fitted is MISMATCH else fitted
-                    if fitted is MISMATCH:
-                        rest.setdefault(name, value)
+                    overflow |= value
+                elif name in self._generated and value is not None:
+                    coerced = self._generated[name](value)
+                    record[name] = None if coerced is MISMATCH else coerced
+                    if coerced is MISMATCH:
+                        overflow.setdefault(name, value)
                 elif name in self.names:
                     record[name] = value
-        if rest and self._keeps_rest:
-            record[OVERFLOW] = json_text.dumps(rest).decode() if self._rest_is_text else rest
+        if overflow and self._has_overflow:
+            record[OVERFLOW] = json_text.dumps(overflow).decode() if self._overflow_is_text else overflow
         return record
 
     def _place(self, name: str, value: Any, row: Mapping[str, Any], record: Row) -> Any:
-        """Put ``value`` into the column ``name``; return what is left for `dataFields`, or that nothing is.
+        """Put ``value`` into the column ``name``; return what is left for `dataFields`, or `_PLACED` if nothing is.
 
-        The fields of a nested object take their dotted names where those are columns; the rest stays nested.
+        A field of a nested object goes into the column with its dotted name, if there is one; the others stay nested.
         """
-        check = self._fits.get(name)
-        if check is not None:
-            fitted = None if value is None else check(value)
-            if fitted is MISMATCH:
+        coerce = self._coercions.get(name)
+        if coerce is not None:
+            coerced = None if value is None else coerce(value)
+            if coerced is MISMATCH:
                 record[name] = None
                 return value
-            record[name] = fitted
+            record[name] = coerced
             return _PLACED
-        if name in self._dropped:
+        if name in self._deselected:
             return _PLACED
         if not (value and name in self._parents and value.__class__ is dict):
             return value
         left: Row = {}
         for key, inner in value.items():
             dotted = f"{name}.{key}"
-            remains = inner if dotted in row else self._place(dotted, inner, row, record)
-            if remains is not _PLACED:
-                left[key] = remains
+            inner_left = inner if dotted in row else self._place(dotted, inner, row, record)
+            if inner_left is not _PLACED:
+                left[key] = inner_left
         return left or _PLACED
 
 
-_OTHER = re.compile("[^a-z0-9]")
+_REPLACED = re.compile("[^a-z0-9]")
 
 
 def destination_name(name: str) -> str:
-    """``name`` as destinations compare columns: lower-cased, any other character than a-z and 0-9 as `_`."""
-    return _OTHER.sub("_", name.lower())
+    """``name`` as destinations compare column names: in lower case, with `_` for any other character than a-z, 0-9."""
+    return _REPLACED.sub("_", name.lower())

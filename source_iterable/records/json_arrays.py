@@ -1,4 +1,4 @@
-"""A list in a JSON object that is too large for memory, value by value."""
+"""Incremental reading of a list in a JSON object that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import IO, Any
 
 import ijson
 
-_OPENS = ("start_map", "start_array")
-_CLOSES = ("end_map", "end_array")
+_STARTS = ("start_map", "start_array")
+_ENDS = ("end_map", "end_array")
 
 
 class UnexpectedJsonError(Exception):
-    """A body that is not an object with a list under the name; its message says what it is."""
+    """The body is not an object with the list; the message says what is wrong."""
 
 
 def array_in(body: IO[bytes], name: str) -> Iterator[Any]:
-    """The values of the list under ``name`` of the object that ``body`` is, one of them in memory at a time.
+    """The values of the list under ``name`` in the JSON object ``body``, with one value in memory at a time.
 
     Raises:
-        UnexpectedJsonError: If ``body`` is not a JSON object, or holds no such list; after its values, if what follows
-            them is not JSON.
+        UnexpectedJsonError: If ``body`` is not a JSON object or does not contain the list; also after the last value,
+            if the text that follows is not JSON.
     """
     try:
         yield from _array_in(ijson.basic_parse(body, use_float=True), name)
@@ -32,39 +32,39 @@ def _array_in(events: Iterator[tuple[str, Any]], name: str) -> Iterator[Any]:
     event, _ = next(events)
     if event != "start_map":
         raise UnexpectedJsonError("no JSON object")
-    is_there = False
-    for _, found in events:  # the names of the object, and its end
-        if found is None:
+    is_found = False
+    for _, key in events:  # the keys of the object, then its end, which has no value
+        if key is None:
             break
         event, value = next(events)
-        if found == name:
+        if key == name:
             if event != "start_array":
                 break
-            is_there = True
+            is_found = True
             yield from _values(events)
         else:
             _value(events, event, value)
-    if not is_there:
+    if not is_found:
         raise UnexpectedJsonError(f"no list under '{name}'")
-    for _ in events:  # nothing may follow
+    for _ in events:  # raises if anything but the end follows
         pass
 
 
 def _values(events: Iterator[tuple[str, Any]]) -> Iterator[Any]:
-    """The values of the list that began."""
+    """The values of the list whose start was the last event."""
     for event, value in events:
         if event == "end_array":
             return
-        yield value if event not in _OPENS else _value(events, event, value)
+        yield value if event not in _STARTS else _value(events, event, value)
 
 
 def _value(events: Iterator[tuple[str, Any]], event: str, value: Any) -> Any:
-    """The whole value that begins with an event."""
-    built = ijson.ObjectBuilder()
+    """The whole value whose first event is ``event``."""
+    builder = ijson.ObjectBuilder()
     depth = 0
     while True:
-        built.event(event, value)
-        depth += (event in _OPENS) - (event in _CLOSES)
+        builder.event(event, value)
+        depth += (event in _STARTS) - (event in _ENDS)
         if depth == 0:
-            return built.value
+            return builder.value
         event, value = next(events)

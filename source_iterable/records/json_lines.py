@@ -1,4 +1,4 @@
-"""A line of a body, parsed to a row; and a row as a line."""
+"""Parsing of a line of JSON to a row, and the reverse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 
 from source_iterable.records import json_text
 
-DEEPEST = 500  # levels of nesting; Iterable's own store allows 20
+MAX_NESTING = 500  # levels; Iterable itself stores up to 20
 
 Row = dict[str, Any]
 
@@ -22,26 +22,26 @@ class MalformedLineError(ValueError):
 
 
 class _Object(msgspec.Struct):
-    """Any JSON object, none of whose fields is wanted."""
+    """Any JSON object; no field is decoded."""
 
 
-_AN_OBJECT = msgspec.json.Decoder(_Object)
+_OBJECT_DECODER = msgspec.json.Decoder(_Object)
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() else byte for byte in range(256))
-# An integer of so many digits may be one that 64 bits cannot hold, which orjson rounds. Most lines have no
-# such run of digits at all, and that is cheaper to see.
+# An integer of 19 digits may be beyond 64 bits, and orjson would round it. Most lines have no such run of digits, not
+# even in text: that is found faster than by the regular expression.
 _LONG_RUN = b"0" * 19
 _LONG_NUMBER = re.compile(rb"[\[:,]\s*-?\d{19}")
-_LEAST, _MOST = -(2**63), 2**63 - 1
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 
 def parse(line: bytes) -> Row:
-    """The row that ``line`` holds.
+    """The row in ``line``.
 
-    Integers that 64 bits cannot hold, NaN and the infinities become text: no column could keep them.
-    Lone surrogates, which only escapes can spell, are kept.
+    Integers beyond 64 bits, NaN and the infinities are returned as text: destinations have no numbers for them. Lone
+    surrogates, which only escape sequences can express, are kept.
 
     Raises:
-        MalformedLineError: If the line is not a JSON object, or nests deeper than 500 levels.
+        MalformedLineError: If the line is not a JSON object, or is nested more than 500 levels deep.
     """
     row = _parsed(line)
     if _may_be_too_deep(line) and _is_too_deep(row):
@@ -50,19 +50,19 @@ def parse(line: bytes) -> Row:
 
 
 def undump(line: bytes) -> Row:
-    """The row that `dump` wrote: a level or two may have been put around what Iterable sent."""
+    """The row in a line of `dump`. It may exceed the nesting limit: the connector wraps rows in objects of its own."""
     return _parsed(line)
 
 
 def _parsed(line: bytes) -> Row:
     try:
         if _LONG_RUN in line.translate(_DIGITS) and _LONG_NUMBER.search(line):
-            row = _exactly(line)
+            row = _parsed_exactly(line)
         else:
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError:
-                row = _exactly(line)
+                row = _parsed_exactly(line)
     except (ValueError, RecursionError) as error:
         raise MalformedLineError("no JSON") from error
     if row.__class__ is not dict:
@@ -71,28 +71,28 @@ def _parsed(line: bytes) -> Row:
 
 
 def check(line: bytes) -> None:
-    """Prove that `parse` can read ``line``, as cheaply as can be.
+    """Verify that `parse` can read ``line``, without decoding its fields if possible.
 
     Raises:
-        MalformedLineError: If it cannot.
+        MalformedLineError: If it cannot be read.
     """
     try:
-        _AN_OBJECT.decode(line)  # reads past every field without making it
+        _OBJECT_DECODER.decode(line)  # skips every field without decoding it
         str(line, "utf-8")
-        plain = not _may_be_too_deep(line)
+        is_verified = not _may_be_too_deep(line)
     except (ValueError, RecursionError):
-        plain = False
-    if not plain:
+        is_verified = False
+    if not is_verified:  # `parse` decides: it accepts some lines that msgspec refuses, such as NaN
         parse(line)
 
 
 def _may_be_too_deep(line: bytes) -> bool:
-    return len(line) > 2 * DEEPEST and line.count(b"{") + line.count(b"[") > DEEPEST
+    return len(line) > 2 * MAX_NESTING and line.count(b"{") + line.count(b"[") > MAX_NESTING
 
 
 def _is_too_deep(row: Row) -> bool:
     level: list[Any] = [row]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_NESTING):
         level = [
             inner
             for value in level
@@ -102,16 +102,16 @@ def _is_too_deep(row: Row) -> bool:
     return bool(level)
 
 
-def _exactly(line: bytes) -> Any:
+def _parsed_exactly(line: bytes) -> Any:
     return json.loads(line, parse_int=_integer, parse_float=_float, parse_constant=str)
 
 
 def _integer(text: str) -> int | str:
-    # longer than any 64-bit number: not converted at all, since Python refuses to beyond 4,300 digits
-    if len(text) > len(str(_LEAST)):
+    # Text longer than any 64-bit integer is not converted: beyond 4,300 digits Python refuses to.
+    if len(text) > len(str(_MIN_INTEGER)):
         return text
     value = int(text)
-    return value if _LEAST <= value <= _MOST else text
+    return value if _MIN_INTEGER <= value <= _MAX_INTEGER else text
 
 
 def _float(text: str) -> float | str:
@@ -120,10 +120,10 @@ def _float(text: str) -> float | str:
 
 
 def dump(row: Mapping[str, Any]) -> bytes:
-    """``row`` as a line that `undump` reads back."""
+    """``row`` as a line, which `undump` reads."""
     return json_text.dumps(row)
 
 
 def as_text(value: Any) -> str:
-    """``value`` if it is text, otherwise its JSON."""
+    """``value`` itself if it is text, otherwise its JSON."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""JSON as text, of any value that `json.loads` can return, however deep it nests."""
+"""Serialization to JSON of any value that `json.loads` can return, however deeply nested."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ import orjson
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
     """``value`` as compact JSON in UTF-8, with sorted keys if requested.
 
-    A value that orjson refuses (a lone surrogate, more than 254 levels) is spelled in ASCII, as `json.dumps`
-    spells it, without its recursion: how deep a value may nest must not depend on the caller's own depth.
+    A value that orjson refuses (a lone surrogate, more than 254 levels) is written in ASCII, as by `json.dumps` but
+    without recursion: how deeply a value may be nested must not depend on how deep the caller's stack is.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except TypeError:
-        return _spelled(value, sort_keys).encode("ascii")
+        return _dumps_ascii(value, sort_keys).encode("ascii")
 
 
-def _spelled(value: Any, sort_keys: bool) -> str:
-    parts: list[str] = []
-    pending: list[tuple[bool, Any]] = [(False, value)]  # what is left to spell, in reverse; True: it is spelled
+def _dumps_ascii(value: Any, sort_keys: bool) -> str:
+    written: list[str] = []
+    pending: list[tuple[bool, Any]] = [(False, value)]  # what is left to write, last first; True: it is JSON already
     while pending:
-        is_spelled, one = pending.pop()
-        if is_spelled:
-            parts.append(one)
-        elif isinstance(one, dict):
-            parts.append("{")
+        is_json, item = pending.pop()
+        if is_json:
+            written.append(item)
+        elif isinstance(item, dict):
+            written.append("{")
             pending.append((True, "}"))
             comma = ""
             inner: list[tuple[bool, Any]] = []
-            for key in sorted(one) if sort_keys else one:
-                inner += (True, f"{comma}{json.dumps(key)}:"), (False, one[key])
+            for key in sorted(item) if sort_keys else item:
+                inner += (True, f"{comma}{json.dumps(key)}:"), (False, item[key])
                 comma = ","
             pending += reversed(inner)
-        elif isinstance(one, list | tuple):
-            parts.append("[")
+        elif isinstance(item, list | tuple):
+            written.append("[")
             pending.append((True, "]"))
             inner = []
-            for at, item in enumerate(one):
-                inner += (True, "," if at else ""), (False, item)
+            for index, element in enumerate(item):
+                inner += (True, "," if index else ""), (False, element)
             pending += reversed(inner)
         else:
-            parts.append(json.dumps(one))
-    return "".join(parts)
+            written.append(json.dumps(item))
+    return "".join(written)
