@@ -1,4 +1,4 @@
-"""What the engine and the API have in common when something does not fit: raised by those who fetch."""
+"""Exceptions that API clients and streams raise and that the prefetcher handles."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 
 class TooLargeError(Exception):
-    """The server could not deliver what was requested at once; less of it might come."""
+    """The server failed to deliver what was requested; a smaller request may succeed."""
 
 
 class DiskFullError(AirbyteTracedException):
-    """The error for a temporary folder that takes no more."""
+    """The temporary folder is full."""

@@ -1,4 +1,4 @@
-"""How messages and log lines leave the process: whole lines, one after the other, on standard output."""
+"""Standard output: messages and log lines are written as whole lines, one after the other."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from airbyte_cdk.utils import AirbyteTracedException
 from source_iterable.masking import unnamed
 
 TERMINATED = 128 + signal.SIGTERM
-PATIENCE_SECONDS = 7  # with a destination that does not read, once the process is asked to end
+SHUTDOWN_SECONDS = 7  # to wait for a destination that does not read, after a signal to end
 MAX_QUEUED_LINES = 1000
-# What the CDK logs of each stream and each retry, which other lines tell better.
+# Lines that the CDK logs for each stream and each retry; lines of the connector contain the same and more.
 SUPPRESSED_PREFIXES = (
     "Backing off ",
     "During the sync, the following ",
@@ -38,16 +38,15 @@ SUPPRESSED_PREFIXES = (
 
 
 class Log(QueueHandler):
-    """Has log lines leave through the stream that messages leave by, without ever making a download wait.
+    """A log handler that writes to the stream of the messages and never blocks a download.
 
-    A line of the main thread is written at once, so that it keeps its place among the messages, which are written by
-    that thread too. A line of any other thread goes through a queue that a thread of its own writes out: while the
-    destination reads nothing, that one waits, and downloads continue. What the queue
-    cannot hold is dropped and counted.
+    A line of the main thread is written at once, so that it keeps its position among the messages, which the same
+    thread writes. A line of any other thread is queued, and a separate thread writes it: while the destination does not
+    read, only that thread waits, and downloads continue. When the queue is full, lines are dropped and counted.
     """
 
     def __init__(self, out: BinaryIO, max_queued: int = MAX_QUEUED_LINES) -> None:
-        """Write to ``out``; up to ``max_queued`` lines of other threads may wait."""
+        """Write to ``out``, and queue up to ``max_queued`` lines of other threads."""
         self._lines: queue.Queue[logging.LogRecord] = queue.Queue(max_queued)
         super().__init__(self._lines)
         self._direct = logging.StreamHandler(io.TextIOWrapper(out, "utf-8", write_through=True))
@@ -57,26 +56,26 @@ class Log(QueueHandler):
         self.addFilter(_without_noise)
 
     def install(self) -> None:
-        """Take the place of the root logger's handlers, and their form of a line."""
+        """Replace the handlers of the root logger, and use their formatter."""
         root = logging.getLogger()
-        form = next((handler.formatter for handler in root.handlers), None)
+        formatter = next((handler.formatter for handler in root.handlers), None)
         root.handlers[:] = [self]
-        self.start(form)
+        self.start(formatter)
 
-    def start(self, form: logging.Formatter | None) -> None:
-        """Start the thread that writes the lines of other threads; each line has this ``form``."""
-        self._direct.setFormatter(form)
+    def start(self, formatter: logging.Formatter | None) -> None:
+        """Format all lines with ``formatter``, and start the thread that writes the queued ones."""
+        self._direct.setFormatter(formatter)
         self._listener.start()
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write or queue ``record``; without the lock that handlers have, behind which a download would wait."""
+        """Write or queue ``record``, without the lock of `logging.Handler`, which could block a download."""
         passed = bool(self.filter(record))
         if passed:
             self.emit(record)
         return passed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record of the main thread; queue any other."""
+        """Write a log record of the main thread; queue one of any other thread."""
         if threading.current_thread() is threading.main_thread():
             self.settle()
             self._direct.handle(record)
@@ -84,7 +83,7 @@ class Log(QueueHandler):
             super().emit(record)
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Queue ``record``, or count it if there is no room."""
+        """Queue ``record``; if the queue is full, count it as dropped."""
         with self._dropping:
             try:
                 if self._dropped:
@@ -95,12 +94,12 @@ class Log(QueueHandler):
                 self._dropped += 1
 
     def settle(self) -> None:
-        """Let the lines that are queued be written first."""
+        """Wait until the queued lines are written."""
         if self._lines.unfinished_tasks:
             self._lines.join()
 
     def finish(self) -> None:
-        """Let everything that was logged be written, how many lines were dropped too."""
+        """Wait until all lines are written, the count of dropped ones included."""
         with self._dropping:
             dropped, self._dropped = self._dropped, 0
         if dropped:
@@ -109,24 +108,24 @@ class Log(QueueHandler):
 
 
 class Output:
-    """Where messages leave: each time whole lines in one `write` call, since log lines leave by the same stream.
+    """The stream of messages. Each `write` call contains whole lines, since log lines go to the same stream.
 
     Attributes:
-        ending: Whether the process was asked to end.
+        ending: Whether the process received a signal to end.
     """
 
     def __init__(self, out: BinaryIO, log: Log | None = None) -> None:
-        """Write to ``out``, and let lines that wait in ``log`` be written between messages."""
+        """Write to ``out``, and between messages wait for the queued lines of ``log``."""
         self._out = out
         self._log = log
         self._writing = False
         self.ending = False
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Write ``lines`` until there are no more, or the process is asked to end."""
-        for some in lines:
+        """Write ``lines`` until there are no more, or until a signal to end. Each item consists of whole lines."""
+        for item in lines:
             self._writing = True
-            self._out.write(some)
+            self._out.write(item)
             self._out.flush()
             self._writing = False
             if self.ending:
@@ -135,25 +134,25 @@ class Output:
                 self._log.settle()
 
     def end(self, signal_number: int, frame: FrameType | None) -> None:
-        """End tidily: after the lines that are being written, and at the latest when patience is at its end."""
+        """Handle a signal: exit after the lines that are being written, but at most `SHUTDOWN_SECONDS` later."""
         signal.signal(signal.SIGALRM, lambda *_: os._exit(TERMINATED))
-        signal.alarm(PATIENCE_SECONDS)
+        signal.alarm(SHUTDOWN_SECONDS)
         self.ending = True
         if not self._writing:
             sys.exit(TERMINATED)
 
 
 def _without_noise(record: logging.LogRecord) -> bool:
-    """Drop chatter, and what is told twice; of an error that is a sentence, tell that (the trace has the stack)."""
+    """Filter out suppressed lines; of an error with a message for users, log only that (the trace has the stack)."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, AirbyteTracedException) and error.message:
         record.msg, record.args, record.exc_info = error.message, (), None
     elif record.exc_info:
-        # What an unexpected error quotes may be a row.
+        # The text of an unexpected error may quote a row.
         record.exc_text = unnamed(logging.Formatter().formatException(record.exc_info))
     return record.levelno >= logging.ERROR or not str(record.msg).startswith(SUPPRESSED_PREFIXES)
 
 
 def _dropped(count: int) -> logging.LogRecord:
-    text = "Log lines that were dropped, since the destination read nothing for too long: %d."
+    text = "Log lines were dropped because the destination read nothing for too long: %d."
     return logging.LogRecord("airbyte", logging.INFO, __file__, 0, text, (count,), None)

@@ -1,7 +1,7 @@
-"""The saved states that a sync starts from, and why one of them may not be used.
+"""The saved states that a sync starts from, and why one of them cannot be used.
 
-The CDK uses a single GLOBAL state, or otherwise the STREAM states, of each stream the last. A GLOBAL state
-beside any other state is ignored, and so is a state of another namespace, both silently.
+The CDK uses the GLOBAL state if it is the only one. Otherwise it uses the STREAM states, the last one of each stream.
+It silently ignores a GLOBAL state beside other states, and a state of another namespace.
 """
 
 from __future__ import annotations
@@ -14,30 +14,35 @@ from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.streams.checkpoint.checkpoint_reader import FULL_REFRESH_COMPLETE_STATE
 from airbyte_cdk.sources.streams.core import NO_CURSOR_STATE_KEY
 
-# What the CDK saves for a full refresh: there is nothing to resume.
+# The CDK saves these keys for a full refresh that has nothing to resume.
 SENTINELS = frozenset({NO_CURSOR_STATE_KEY, *FULL_REFRESH_COMPLETE_STATE})
 
 
 class SavedStates:
-    """The states of one sync."""
+    """The saved states of one sync."""
 
     def __init__(self, states: Sequence[AirbyteStateMessage] | None) -> None:
         self._used = ConnectorStateManager(list(states or ()))
-        told = [(state.global_, [state.stream] if state.stream else []) for state in states or ()]
-        self._of_streams = [one for shared, streams in told for one in (shared.stream_states if shared else streams)]
-        self._ignored = [one for shared, _ in told if shared and len(told) > 1 for one in shared.stream_states]
+        self._of_streams: list[AirbyteStreamState] = []
+        self._ignored: list[AirbyteStreamState] = []
+        for state in states or ():
+            if state.global_:
+                self._of_streams += state.global_.stream_states
+                self._ignored += state.global_.stream_states if len(states or ()) > 1 else ()
+            elif state.stream:
+                self._of_streams.append(state.stream)
 
     def of(self, stream: str, namespace: str | None) -> MutableMapping[str, Any]:
-        """The state that ``stream`` starts from; empty if there is none."""
+        """The state that ``stream`` starts from; empty if none was saved."""
         return self._used.get_stream_state(stream, namespace)
 
     def trouble(self, stream: str, namespace: str | None, keys: Collection[str]) -> str:
-        """Why what was saved for ``stream`` is not used, or not all of it; empty if all is well.
+        """Why the state that was saved for ``stream`` is ignored, or a part of it; empty if it is used.
 
         Args:
-            stream: The stream's name.
-            namespace: Its namespace.
-            keys: The keys of its state; it starts from its beginning where none of them has a value.
+            stream: The name of the stream.
+            namespace: The namespace of the stream.
+            keys: The keys of the stream's state. If none has a value, the stream starts from its beginning.
         """
         if any(_entries(self._ignored, stream)):
             return "it is part of a GLOBAL state, and other states stand beside that one, so the GLOBAL one is ignored"
@@ -51,7 +56,7 @@ class SavedStates:
 
 
 def _entries(states: Sequence[AirbyteStreamState], stream: str) -> Iterator[AirbyteStreamState]:
-    """Those of ``states`` that hold something of ``stream``."""
+    """Those of ``states`` from which ``stream`` could resume."""
     for state in states:
         content = vars(state.stream_state) if state.stream_state else {}
         if state.stream_descriptor.name == stream and not set(content) <= SENTINELS:

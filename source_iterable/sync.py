@@ -13,15 +13,15 @@ from source_iterable.states import SavedStates
 
 @dataclass(frozen=True)
 class Sync:
-    """What the streams of one run are given.
+    """What the streams of one run share.
 
     Attributes:
         config: The settings.
-        api: Iterable's API, with the budget of requests.
-        states: The states that the sync starts from.
-        prefetcher: What downloads ahead of the reader; None where a stream is read by itself.
-        jobs: The export jobs; None where there shall be none.
-        in_batches: Whether records leave as lines in batches, as the command writes them, or one by one.
+        api: The client of Iterable's API, with its rate limits.
+        states: The saved states that the sync starts from.
+        prefetcher: The prefetcher of all streams; None if a stream is read by itself.
+        jobs: The export jobs; None if none may be started.
+        in_batches: Whether streams return batches of serialized records, which `run` can write, or single records.
     """
 
     config: Config

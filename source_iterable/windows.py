@@ -1,4 +1,4 @@
-"""The arithmetic of windows: spans of time that one export request covers. No clock, no HTTP."""
+"""The arithmetic of windows, the time ranges that one export request covers. No clock, no HTTP."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from datetime import datetime, timedelta
 from source_iterable.timestamps import formatted
 
 SECOND = timedelta(seconds=1)
-WIDEST = timedelta(days=365)
-MOST_PATIENCE = 1024
+MAX_WIDTH = timedelta(days=365)
+MAX_PATIENCE = 1024
 
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """The half-open span ``start <= t < end``, in UTC, on whole seconds."""
+    """The half-open time range ``start <= t < end``, in UTC, in whole seconds."""
 
     start: datetime
     end: datetime
 
     @property
     def width(self) -> timedelta:
-        """How long the window is."""
+        """The duration of the window."""
         return self.end - self.start
 
     @property
     def is_least(self) -> bool:
-        """Whether the window cannot be cut any more."""
+        """Whether the window is too short to be split."""
         return self.width <= SECOND
 
     def cut(self, width: timedelta) -> tuple[Window, Window | None]:
-        """The first ``width`` of the window, and the rest; None for a rest of nothing.
+        """The first ``width`` of the window, and the rest; None if nothing is left.
 
-        ``width`` is cut to whole seconds, at least one.
+        ``width`` is rounded down to whole seconds, but is at least one.
         """
         middle = self.start + max(SECOND, timedelta(seconds=width // SECOND))
         if middle >= self.end:
@@ -45,16 +45,18 @@ class Window:
 
 
 class Width:
-    """How wide the next window of a stream is: remembers what worked, shrinks at once, grows gently.
+    """The width of a stream's next window, adapted to the windows that succeeded and failed.
 
-    It begins at ``base``, or at ``current`` where that is known to work. Bodies smaller than ``small`` bytes double
-    it, up to ``widest``, and a body of ``ample`` bytes brings a widened one back.
+    Windows start ``base`` wide, or ``current`` wide if that width succeeded before. A body of less than ``small`` bytes
+    doubles the width, up to ``widest``; above ``base``, a body of at least ``large`` bytes resets it to ``base``.
 
-    A window that the server could not deliver halves it; one that was widened falls back to ``base`` and is
-    not widened so far again. A narrowed width doubles again where bodies are under a quarter of the largest
-    that came whole, so that a dense day is forgotten in a quiet month; otherwise ``patience`` windows must
-    come before one, and only one, of half as much again is tried. A try that fails changes nothing but the
-    patience, which doubles: a server with a fixed limit is not tried for ever.
+    A window that the server fails to deliver halves the width. A width above ``base`` falls back to ``base``, and the
+    width that failed is not reached again.
+
+    Below ``base``, a body of at most a quarter of the largest one doubles the width, so that one busy day does not slow
+    down a quiet month. Otherwise, after ``patience`` windows in a row, a single window is tried that is half as wide
+    again. If it fails, the width stays and the patience doubles, so that a server with a fixed limit is tried ever more
+    rarely.
     """
 
     def __init__(
@@ -62,37 +64,37 @@ class Width:
         base: timedelta,
         *,
         current: timedelta | None = None,
-        widest: timedelta = WIDEST,
+        widest: timedelta = MAX_WIDTH,
         small: int = 5_000_000,
-        ample: int = 50_000_000,
+        large: int = 50_000_000,
         patience: int = 4,
     ) -> None:
         self.current = min(current or base, base)
         self._base = base
         self._widest = max(base, widest)
         self._small = small
-        self._ample = ample
+        self._large = large
         self._patience = patience
         self._in_a_row = 0
         self._largest = 0
 
     @property
     def trial(self) -> timedelta | None:
-        """A width that it is time to try with one window; None for none."""
+        """A greater width to try with the next window only; None if it is too early to try."""
         if self.current >= self._base or self._in_a_row < self._patience:
             return None
         return min(_seconds(self.current * 3 / 2), self._base)
 
     def delivered(self, window: Window, size: int) -> None:
-        """Learn that ``window`` came whole, in ``size`` bytes on the wire."""
+        """Adapt to ``window``, whose complete body was ``size`` bytes as transferred."""
         if window.width * 2 <= self.current:
-            return  # a rest at the end of a span, or one requested before the width grew, proves nothing
+            return  # the end of a time range, or requested before the width grew: it shows nothing about this width
         if self.current >= self._base:
             if size < self._small:
                 self.current = min(self.current * 2, self._widest)
-            elif size >= self._ample:
+            elif size >= self._large:
                 self.current = min(self.current, self._base)
-        elif window.width > self.current:  # a trial that went well
+        elif window.width > self.current:  # a trial that succeeded
             self.current, self._in_a_row = min(window.width, self._base), 0
         elif size * 4 <= self._largest:
             self.current, self._in_a_row = min(self.current * 2, self._base), 0
@@ -101,20 +103,20 @@ class Width:
         self._largest = max(self._largest, size)
 
     def refused(self, window: Window) -> None:
-        """Learn that the server could not deliver ``window``."""
+        """Adapt to ``window``, which the server failed to deliver."""
         if window.width > self.current:
-            return  # requested before the width shrank: nothing new
+            return  # requested before the width shrank: the failure is known
         half = max(SECOND, _seconds(window.width / 2))
         self._widest = min(self._widest, max(half, self._base))
         self.current = min(half, self._base)
         self._in_a_row = 0
 
     def trial_failed(self) -> None:
-        """Learn that the server could not deliver the window that was a trial."""
+        """Adapt to a `trial` that the server failed to deliver."""
         self._in_a_row = 0
-        self._patience = min(self._patience * 2, MOST_PATIENCE)
+        self._patience = min(self._patience * 2, MAX_PATIENCE)
 
 
 def _seconds(width: timedelta) -> timedelta:
-    """``width`` rounded up to whole seconds, so that two halves make a whole."""
+    """``width`` rounded up to whole seconds, so that two halves cover the whole."""
     return -(-width // SECOND) * SECOND

@@ -1,4 +1,4 @@
-"""People's data does not get past what is logged; what helps to find an error does."""
+"""Personal data is masked in text for the log; what helps to find the cause of an error is not."""
 
 import time
 
@@ -8,7 +8,7 @@ from source_iterable.masking import MAX_QUOTE, is_name, masked, unnamed
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("text", "masked_text"),
     [
         ("no user ann.b+c@example.com <zoe@example.org>, sorry", "no user ***@*** <***@***>, sorry"),
         ("no user ann%40example.com here", "no user ***@*** here"),
@@ -23,8 +23,8 @@ from source_iterable.masking import MAX_QUOTE, is_name, masked, unnamed
         ("zoë@exämple.de, ann@[127.0.0.1]", "***@***, ***@***"),
     ],
 )
-def test_addresses_are_masked_however_they_are_written(text: str, left: str) -> None:
-    assert unnamed(text) == left
+def test_email_addresses_are_masked_in_any_notation(text: str, masked_text: str) -> None:
+    assert unnamed(text) == masked_text
 
 
 @pytest.mark.parametrize(
@@ -63,28 +63,28 @@ def test_phone_numbers_are_masked(number: str) -> None:
         "user_id=abc",
     ],
 )
-def test_user_ids_are_masked_where_they_are_called_so(text: str) -> None:
-    left = unnamed(text)
+def test_values_that_are_labelled_as_a_user_id_are_masked(text: str) -> None:
+    result = unnamed(text)
 
-    assert "***" in left
-    assert not any(part in left for part in ("a b", "42", "abc"))
+    assert "***" in result
+    assert not any(part in result for part in ("a b", "42", "abc"))
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "HTTP 429: 4 of 60, list 1234567, campaign 12345678, 12,345,678 rows",
+        "HTTP 429: 4 of 60, list 1234567, campaign 12345678, 12,345,678 records",
         "2024-01-01 00:00:00 +00:00 to 2024-01-31T23:59:59Z, 01/31/2024",
         "2024-01-01 00:00:00 +0000 2024-02-01 00:00:00 +0000",
         "the address 192.168.100.200 may not export",
         "missing user id for 'dataTypeName'",
     ],
 )
-def test_what_helps_to_find_an_error_stays(text: str) -> None:
+def test_what_helps_to_find_the_cause_of_an_error_stays(text: str) -> None:
     assert unnamed(text) == text
 
 
-def test_long_texts_are_cut_after_they_are_masked() -> None:
+def test_long_text_is_cut_after_masking() -> None:
     assert len(masked("word " * 1000)) == MAX_QUOTE
     assert masked("ann.smith@example.com, " * 1000).replace("***@***", "").strip("@*, ") == ""
 
@@ -92,12 +92,12 @@ def test_long_texts_are_cut_after_they_are_masked() -> None:
 @pytest.mark.parametrize(
     "text", ["a", "a ", '"a', "1 ", "1", "-", "+(1 ", '\\"', "userid'", '" <', "2024-01-01 "], ids=repr
 )
-def test_masking_takes_no_longer_than_the_text_is_long(text: str) -> None:
+def test_the_time_of_masking_is_linear_in_the_length(text: str) -> None:
     began = time.process_time()
 
     unnamed(text * (200_000 // len(text)))
 
-    assert time.process_time() - began < 5  # the square of that would be hours
+    assert time.process_time() - began < 5  # quadratic time would be hours
 
 
 @pytest.mark.parametrize(
@@ -141,5 +141,5 @@ def test_names_of_any_language_are_names(name: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_may_hold_a_persons_data_is_no_name(text: str) -> None:
+def test_text_that_may_contain_personal_data_is_not_a_name(text: str) -> None:
     assert not is_name(text)

@@ -12,28 +12,28 @@ from source_iterable.output import Log, Output
 
 
 class Destination(io.RawIOBase):
-    """A pipe to a destination, which reads only when told to."""
+    """A pipe to a destination that reads only while `reads` is set."""
 
     def __init__(self) -> None:
         self.reads = threading.Event()
-        self.asked = threading.Event()
+        self.is_writing = threading.Event()
         self.written = b""
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        self.asked.set()
+        self.is_writing.set()
         assert self.reads.wait(60)
         self.written += bytes(data)
         return len(data)
 
     @property
     def lines(self) -> list[str]:
-        """What came: the text of log lines, and other messages as they are."""
+        """The lines read: the text of log lines, and the type of other messages."""
         assert self.written.endswith(b"\n") or not self.written
-        found = [json.loads(line) for line in self.written.splitlines()]
-        return [one["log"]["message"] if one["type"] == "LOG" else one["type"] for one in found]
+        messages = [json.loads(line) for line in self.written.splitlines()]
+        return [message["log"]["message"] if message["type"] == "LOG" else message["type"] for message in messages]
 
 
 @pytest.fixture
@@ -43,35 +43,35 @@ def destination() -> Destination:
 
 @pytest.fixture
 def log(destination: Destination) -> Iterator[Log]:
-    made = Log(io.BufferedWriter(destination), max_queued=10)
-    made.start(AirbyteLogFormatter("%(message)s"))
-    yield made
+    handler = Log(io.BufferedWriter(destination), max_queued=10)
+    handler.start(AirbyteLogFormatter("%(message)s"))
+    yield handler
     destination.reads.set()
-    made.finish()
+    handler.finish()
 
 
 @pytest.fixture
 def logger(log: Log) -> logging.Logger:
-    made = logging.Logger("airbyte", logging.INFO)  # noqa: LOG001 - of this test alone
-    made.addHandler(log)
-    return made
+    logger = logging.Logger("airbyte", logging.INFO)  # noqa: LOG001 - used by this test only
+    logger.addHandler(log)
+    return logger
 
 
-def elsewhere(does: Callable[[], object]) -> None:
-    """Call ``does`` on another thread, and wait until it has returned."""
-    thread = threading.Thread(target=does, daemon=True)
+def on_another_thread(call: Callable[[], object]) -> None:
+    """Run ``call`` on another thread, and wait until it returns."""
+    thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(60)
-    assert not thread.is_alive(), "it waits for the destination"
+    assert not thread.is_alive(), "the thread waits for the destination"
 
 
-def test_other_threads_do_not_wait_for_a_destination_that_reads_nothing(
+def test_other_threads_do_not_wait_for_a_destination_that_does_not_read(
     destination: Destination, log: Log, logger: logging.Logger
 ) -> None:
-    elsewhere(lambda: logger.info("first"))
-    assert destination.asked.wait(60)
+    on_another_thread(lambda: logger.info("first"))
+    assert destination.is_writing.wait(60)
 
-    elsewhere(lambda: [logger.info("line %d", number) for number in range(25)])
+    on_another_thread(lambda: [logger.info("line %d", number) for number in range(25)])
 
     assert not destination.written
     destination.reads.set()
@@ -80,16 +80,16 @@ def test_other_threads_do_not_wait_for_a_destination_that_reads_nothing(
     assert destination.lines[-1].endswith("the destination read nothing for too long: 15.")
 
 
-def test_dropped_lines_are_counted_where_they_are_missing(
+def test_the_count_of_dropped_lines_is_logged_in_their_place(
     destination: Destination, log: Log, logger: logging.Logger
 ) -> None:
-    elsewhere(lambda: logger.info("first"))
-    assert destination.asked.wait(60)
-    elsewhere(lambda: [logger.info("line %d", number) for number in range(11)])
+    on_another_thread(lambda: logger.info("first"))
+    assert destination.is_writing.wait(60)
+    on_another_thread(lambda: [logger.info("line %d", number) for number in range(11)])
     destination.reads.set()
     log.settle()
 
-    elsewhere(lambda: logger.info("later"))
+    on_another_thread(lambda: logger.info("later"))
 
     log.finish()
     assert destination.lines[-3] == "line 9"
@@ -97,7 +97,7 @@ def test_dropped_lines_are_counted_where_they_are_missing(
     assert destination.lines[-1] == "later"
 
 
-def test_lines_of_the_main_thread_keep_their_place_among_messages(
+def test_lines_of_the_main_thread_keep_their_position_among_messages(
     destination: Destination, log: Log, logger: logging.Logger
 ) -> None:
     destination.reads.set()
@@ -105,7 +105,7 @@ def test_lines_of_the_main_thread_keep_their_place_among_messages(
     def messages() -> Iterator[bytes]:
         logger.info("before")
         yield b'{"type":"RECORD"}\n'
-        elsewhere(lambda: logger.info("%s of a download", "line"))
+        on_another_thread(lambda: logger.info("%s of a download", "line"))
         logger.info("after")
         yield b'{"type":"STATE"}\n'
 
@@ -114,7 +114,9 @@ def test_lines_of_the_main_thread_keep_their_place_among_messages(
     assert destination.lines == ["before", "RECORD", "line of a download", "after", "STATE"]
 
 
-def test_what_an_unexpected_error_quotes_is_masked(destination: Destination, log: Log, logger: logging.Logger) -> None:
+def test_personal_data_in_an_unexpected_error_is_masked(
+    destination: Destination, log: Log, logger: logging.Logger
+) -> None:
     destination.reads.set()
 
     def fail() -> None:
@@ -124,7 +126,7 @@ def test_what_an_unexpected_error_quotes_is_masked(destination: Destination, log
             logger.exception("A defect")
 
     fail()
-    elsewhere(fail)
+    on_another_thread(fail)
 
     log.finish()
     assert len(destination.lines) == 2

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from source_iterable import timestamps
 
-MOMENTS = st.integers(min_value=0, max_value=4_102_444_800_000_000).map(
+TIMESTAMPS = st.integers(min_value=0, max_value=4_102_444_800_000_000).map(
     lambda microseconds: timestamps.EPOCH + timedelta(microseconds=microseconds)
 )
 
@@ -25,7 +25,7 @@ MOMENTS = st.integers(min_value=0, max_value=4_102_444_800_000_000).map(
         pytest.param(1674496846123, "2023-01-23T18:00:46.123000Z", id="epoch milliseconds with a fraction"),
     ],
 )
-def test_timestamp_is_told_in_rfc3339(sent: object, rfc3339: str) -> None:
+def test_timestamp_is_converted_to_rfc3339(sent: object, rfc3339: str) -> None:
     assert timestamps.rfc3339(sent) == rfc3339
 
 
@@ -46,12 +46,12 @@ def test_timestamp_is_told_in_rfc3339(sent: object, rfc3339: str) -> None:
         "2021-04-14 16:41:09 +00:0x",
     ],
 )
-def test_what_tells_no_timestamp_is_none(sent: object) -> None:
+def test_a_value_that_is_not_a_timestamp_is_none(sent: object) -> None:
     assert timestamps.rfc3339(sent) is None
 
 
-@given(MOMENTS)
-def test_every_second_survives_the_way_out_and_in(when: datetime) -> None:
+@given(TIMESTAMPS)
+def test_every_timestamp_survives_formatting_and_parsing(when: datetime) -> None:
     whole = timestamps.whole_second(when)
 
     assert timestamps.parse(timestamps.for_export(when)) == whole
@@ -60,14 +60,14 @@ def test_every_second_survives_the_way_out_and_in(when: datetime) -> None:
 
 
 @given(st.text())
-def test_any_text_gives_a_timestamp_or_none(text: str) -> None:
+def test_any_text_is_a_timestamp_or_none(text: str) -> None:
     result = timestamps.rfc3339(text)
 
     assert result is None or timestamps.rfc3339(result) == result
 
 
 @pytest.mark.parametrize("form", ["2024-01-31", "2024-01-31T00:00:00Z", "01/31/2024"])
-def test_settings_take_three_forms(form: str) -> None:
+def test_settings_accept_three_forms(form: str) -> None:
     assert timestamps.from_setting(form) == datetime(2024, 1, 31, tzinfo=timezone.utc)
 
 
@@ -78,7 +78,7 @@ def test_settings_refuse_other_forms(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "is_one"), [("2015-11-13", True), ("2015-02-30", False), ("2015-11-13T", False), (5, False)]
+    ("value", "is_date"), [("2015-11-13", True), ("2015-02-30", False), ("2015-11-13T", False), (5, False)]
 )
-def test_bare_dates_are_known(value: object, is_one: bool) -> None:
-    assert timestamps.is_bare_date(value) is is_one
+def test_dates_without_a_time_are_recognized(value: object, is_date: bool) -> None:
+    assert timestamps.is_bare_date(value) is is_date

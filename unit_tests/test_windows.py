@@ -18,7 +18,7 @@ SPANS = st.builds(
 
 
 @given(SPANS, st.timedeltas(min_value=timedelta(microseconds=1), max_value=timedelta(days=5000)))
-def test_cut_parts_are_adjacent_whole_and_no_wider(span: Window, width: timedelta) -> None:
+def test_the_parts_of_a_cut_are_adjacent_complete_and_not_too_wide(span: Window, width: timedelta) -> None:
     head, rest = span.cut(width)
 
     assert head.start == span.start
@@ -28,7 +28,7 @@ def test_cut_parts_are_adjacent_whole_and_no_wider(span: Window, width: timedelt
     assert rest is None or rest.start < rest.end
 
 
-def test_window_reads_well() -> None:
+def test_a_window_as_text_is_its_start_and_end() -> None:
     assert str(Window(START, START + DAY)) == "2024-01-01T00:00:00Z to 2024-01-02T00:00:00Z"
 
 
@@ -47,7 +47,7 @@ def test_small_bodies_double_the_width_up_to_a_year() -> None:
     assert seen == [30, 60, 120, 240, 365, 365]
 
 
-def test_a_large_body_brings_a_widened_width_back_at_once() -> None:
+def test_a_large_body_resets_a_widened_width_at_once() -> None:
     width = Width(30 * DAY)
     for _ in range(3):
         width.delivered(window(width.current), 1000)
@@ -57,7 +57,7 @@ def test_a_large_body_brings_a_widened_width_back_at_once() -> None:
     assert width.current == 30 * DAY
 
 
-def test_middling_bodies_leave_the_width_alone() -> None:
+def test_bodies_of_medium_size_do_not_change_the_width() -> None:
     width = Width(30 * DAY)
 
     width.delivered(window(30 * DAY), 20_000_000)
@@ -65,7 +65,7 @@ def test_middling_bodies_leave_the_width_alone() -> None:
     assert width.current == 30 * DAY
 
 
-def test_refusals_halve_down_to_one_second() -> None:
+def test_failures_halve_the_width_down_to_one_second() -> None:
     width = Width(30 * DAY)
 
     steps = 0
@@ -77,46 +77,46 @@ def test_refusals_halve_down_to_one_second() -> None:
     assert width.current == SECOND
 
 
-def test_a_refused_wide_window_falls_back_to_the_base_and_is_not_tried_again() -> None:
+def test_a_widened_window_that_fails_resets_the_width_and_is_not_tried_again() -> None:
     width = Width(30 * DAY)
     for _ in range(4):
         width.delivered(window(width.current), 1000)
 
     width.refused(window(width.current))
-    back = width.current
+    after_the_failure = width.current
     for _ in range(6):
         width.delivered(window(width.current), 1000)
 
-    assert back == 30 * DAY
+    assert after_the_failure == 30 * DAY
     assert width.current <= 183 * DAY
 
 
-def test_windows_asked_for_at_another_width_teach_nothing() -> None:
+def test_windows_requested_at_another_width_do_not_change_the_width() -> None:
     width = Width(30 * DAY)
     width.refused(window(30 * DAY))
 
-    width.refused(window(30 * DAY))  # was under way when the width shrank
-    width.delivered(window(DAY), 10)  # the rest at the end of a span
+    width.refused(window(30 * DAY))  # was requested before the width shrank
+    width.delivered(window(DAY), 10)  # the end of a time range
 
     assert width.current == 15 * DAY
 
 
-def test_what_worked_is_kept_and_growing_back_is_tried_with_one_window() -> None:
+def test_a_narrowed_width_is_kept_and_a_greater_one_is_tried_with_one_window() -> None:
     width = Width(32 * DAY)
     for _ in range(3):
         width.refused(window(width.current))
 
     seen = []
     for _ in range(5):
-        asked = width.trial or width.current
-        seen.append(asked // DAY)
-        width.delivered(window(asked), 1_000_000)
+        requested = width.trial or width.current
+        seen.append(requested // DAY)
+        width.delivered(window(requested), 1_000_000)
 
     assert seen == [4, 4, 4, 4, 6]
     assert (width.current, width.trial) == (6 * DAY, None)
 
 
-def test_a_trial_that_fails_changes_nothing_but_the_patience() -> None:
+def test_a_trial_that_fails_changes_only_the_patience() -> None:
     width = Width(32 * DAY)
     for _ in range(3):
         width.refused(window(width.current))
@@ -133,26 +133,26 @@ def test_a_trial_that_fails_changes_nothing_but_the_patience() -> None:
 
 
 @pytest.mark.parametrize("limit", [timedelta(days=10), timedelta(hours=7), timedelta(seconds=10)])
-def test_a_fixed_limit_costs_few_refusals(limit: timedelta) -> None:
-    """The log2 of the narrowing to find the width, then ever rarer tries."""
+def test_a_fixed_limit_causes_few_failures(limit: timedelta) -> None:
+    """The width is found by halving; afterwards greater widths are tried ever more rarely."""
     width = Width(30 * DAY)
-    refused = delivered = 0
+    failures = delivered = 0
 
     while delivered < 1000:
         trial = width.trial
-        asked = trial or width.current
-        if asked <= limit:
-            width.delivered(window(asked), round(1e7 * (asked / limit)))
+        requested = trial or width.current
+        if requested <= limit:
+            width.delivered(window(requested), round(1e7 * (requested / limit)))
             delivered += 1
         else:
-            width.trial_failed() if trial else width.refused(window(asked))
-            refused += 1
+            width.trial_failed() if trial else width.refused(window(requested))
+            failures += 1
 
-    assert refused <= math.ceil(math.log2(30 * DAY / limit)) + 8
+    assert failures <= math.ceil(math.log2(30 * DAY / limit)) + 8
     assert width.current * 3 > limit
 
 
-def test_a_dense_hour_is_forgotten_in_a_quiet_month() -> None:
+def test_after_a_busy_hour_the_width_grows_back_in_a_quiet_month() -> None:
     width = Width(30 * DAY)
     while width.current > timedelta(minutes=1):
         width.refused(window(width.current))
