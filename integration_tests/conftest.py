@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.sync import NOW, START, environment
 
@@ -17,19 +18,22 @@ collect_ignore = [] if find_spec("airbyte") else ["clients"]
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A sandbox of this test's own, which the connector asks also when it runs in this process."""
-    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
+    with Sandbox(start=START, now=NOW, rate_scale=1_000_000) as running:
         for name, value in environment(running).items():
             monkeypatch.setenv(name, value)
         yield running
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+@pytest.fixture(autouse=True)
+def waits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the connector, in this process, would have waited for; it does not.
 
-    Other threads, such as those that empty the budget's buckets, sleep as they like.
+    Other threads, such as those that empty the budget's buckets, sleep as they like, and so does a test that measures
+    the pace of requests.
     """
     recorded: list[float] = []
+    if request.node.get_closest_marker("real_time"):
+        return recorded
     sleep = time.sleep
 
     def record(seconds: float) -> None:
@@ -42,3 +46,12 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(time, "sleep", record)
     return recorded
+
+
+@pytest.fixture
+def hours(waits: list[float]) -> Iterator[VirtualTime]:
+    """The time in which the connector waits, in this process; it passes at once, and faults can go by it.
+
+    It is the time of one sync: what is requested before, such as a catalog, is requested outside of it.
+    """
+    return VirtualTime()

@@ -269,6 +269,7 @@ def test_given_a_retry_after_beyond_patience_when_synced_then_it_fails_at_once_a
     assert "3600 s" in failure_of(output, "email_send")["message"]
 
 
+@pytest.mark.real_time
 def test_given_windows_on_many_threads_when_synced_then_the_documented_rates_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -577,7 +578,7 @@ def test_given_a_malformed_profile_that_persists_when_synced_then_users_fails_wi
     assert "2024-01-01T00:00:00Z to 2024-01-31T00:00:00Z" in error["message"]
     assert "line 5" in error["message"]
     assert not output.records("users")
-    assert len(windows(sandbox, "user")) == 3
+    assert len(windows(sandbox, "user")) in {3, 6}, "three times, ahead of its turn too if it came to that"
     assert "broken@example.com" not in output.text
     assert_exact(output.records("email_send"), truth(sandbox, "email_send"))
 

@@ -202,6 +202,10 @@ def test_given_no_secure_connection_at_first_when_synced_then_it_is_made_later_a
 def test_given_a_host_that_has_no_address_when_synced_then_every_stream_says_so_without_narrowing(
     sandbox: Sandbox, mixed: dict[str, Any], waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def nowhere(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     monkeypatch.setenv("ITERABLE_API_URL", "http://api.iterable.invalid")
 
     output = read_here(sandbox, mixed)

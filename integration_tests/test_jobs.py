@@ -243,6 +243,7 @@ def test_given_many_streams_when_synced_by_jobs_then_at_most_two_jobs_are_under_
     assert max(job.beside for job in own) == 1, "the other one"
 
 
+@pytest.mark.real_time
 def test_given_the_limits_of_a_second_when_synced_by_jobs_then_none_is_met(serve: Serve) -> None:
     sandbox = serve(rate_scale=6)
 

@@ -3,15 +3,14 @@
 import json
 import re
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.expected import assert_exact
 from integration_tests.support.processes import Reading
@@ -28,16 +27,14 @@ from integration_tests.support.sync import (
 )
 from integration_tests.support.sync import sync as sync_here
 from integration_tests.test_faults import failure_of, truth
-from source_iterable.api import client
-from source_iterable.api.rate_limits import Budget
+from integration_tests.test_listings import running_with
 from source_iterable.prefetch import prefetcher
 
 LISTS = "lists/getUsers"
 BAD = 949811
 FOR_EVER: dict[str, Any] = {"times": None}
-SCALE = 300.0
-"""Real minutes that pass in a minute of the scaled tests: a minute takes 0.2 s, a quarter of an hour 3 s."""
-MINUTE = 60 / SCALE
+MINUTE = 60.0
+FEW_MEMBERS = {"users_per_list": 3, "events": 0, "users": 9}
 
 
 def requested(sandbox: Sandbox) -> list[int]:
@@ -69,30 +66,14 @@ def with_members(sandbox: Sandbox) -> list[int]:
     return sorted({record["listId"] for record in truth(sandbox, "list_users")})
 
 
-@pytest.fixture
-def paced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
-    """Starts sandboxes in which all times, the pace of requests too, pass `SCALE` times as fast as in reality."""
-
-    class ScaledBudget(Budget):
-        def __init__(self, scale: float, limits: Any, period: timedelta) -> None:
-            super().__init__(1.0, limits, period / scale)
-
-    sleep = time.sleep
-    monkeypatch.setattr(client, "Budget", ScaledBudget)
-    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds / SCALE))
-    started: list[Sandbox] = []
-
-    def start(**options: Any) -> Sandbox:
-        sandbox = Sandbox(start=START, now=NOW, rate_scale=SCALE, **options)
-        sandbox.__enter__()
-        started.append(sandbox)
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
-        return sandbox
-
-    yield start
-    for sandbox in started:
-        sandbox.__exit__(None, None, None)
+def read_in(hours: VirtualTime, sandbox: Sandbox, *faults: Fault) -> Output:
+    """Read all lists while these faults are in force, by the clock of a day that passes at once."""
+    catalog = configured(catalog_here(sandbox), ["list_users"], to="overwrite")
+    sandbox.faults.time = hours
+    for fault in faults:
+        sandbox.faults.add(fault)
+    with hours.in_force():
+        return read_here(sandbox, catalog)
 
 
 # Outages
@@ -109,48 +90,41 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
     ids=str,
 )
 def test_given_an_outage_of_four_minutes_when_synced_then_no_list_is_missing(
-    paced: Callable[..., Sandbox], fault: dict[str, Any]
+    hours: VirtualTime, fault: dict[str, Any]
 ) -> None:
-    sandbox = paced(size=Size(lists=40, users_per_list=3, events=0, users=9))
-    catalog = configured(catalog_here(sandbox), ["list_users"], to="overwrite")
-    outage = Fault(endpoint=LISTS, from_second=MINUTE, to_second=5 * MINUTE, **fault, **FOR_EVER)
-    sandbox.faults.add(outage)
+    outage = Fault(endpoint=LISTS, nth=6, lasting=4 * MINUTE, **fault, **FOR_EVER)
+    with running_with(size=Size(lists=40, **FEW_MEMBERS)) as sandbox:
+        output = read_in(hours, sandbox, outage)
 
-    output = read_here(sandbox, catalog)
-
-    assert sandbox.faults.struck(outage) > 0
-    assert output.statuses("list_users")[-1] == "COMPLETE"
-    assert_exact(output.records("list_users"), members(sandbox))
-    assert "skipped" not in output.text
+        assert sandbox.faults.struck(outage) > 0
+        assert hours.now() >= 4 * MINUTE
+        assert output.statuses("list_users")[-1] == "COMPLETE"
+        assert_exact(output.records("list_users"), members(sandbox))
+        assert "skipped" not in output.text
 
 
 def test_given_an_outage_before_the_first_answer_when_synced_then_it_is_waited_out(
-    paced: Callable[..., Sandbox],
+    sandbox: Sandbox, hours: VirtualTime
 ) -> None:
-    sandbox = paced()
-    catalog = configured(catalog_here(sandbox), ["list_users"])
-    sandbox.faults.add(Fault(kind="status", status=503, endpoint="*", to_second=10 * MINUTE, **FOR_EVER))
+    output = read_in(hours, sandbox, Fault(kind="status", status=503, endpoint="*", to_second=10 * MINUTE, **FOR_EVER))
 
-    output = read_here(sandbox, catalog)
-
+    assert hours.now() >= 10 * MINUTE
     assert output.statuses("list_users")[-1] == "COMPLETE"
     assert_exact(output.records("list_users"), members(sandbox))
 
 
-def test_given_an_outage_without_end_when_synced_then_incomplete_with_all_missing_ids(
-    paced: Callable[..., Sandbox],
-) -> None:
-    sandbox = paced(size=Size(lists=20, users_per_list=3, events=0, users=9))
-    catalog = configured(catalog_here(sandbox), ["list_users"])
-    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, nth=6, **FOR_EVER))
-
-    output = read_here(sandbox, catalog)
+def test_given_an_outage_without_end_when_synced_then_incomplete_with_all_missing_ids(hours: VirtualTime) -> None:
+    with running_with(size=Size(lists=20, **FEW_MEMBERS)) as sandbox:
+        output = read_in(hours, sandbox, Fault(kind="status", status=500, endpoint=LISTS, nth=6, **FOR_EVER))
+        every = set(ids(sandbox))
 
     error = failure_of(output, "list_users")
     assert error["failure_type"] == "transient_error"
-    delivered = output.states("list_users")[-1]["complete"]
-    missing = sorted(set(ids(sandbox)) - set(numbers(delivered)))
-    assert f"Lists are missing ({len(missing)} of 20): {missing[0]} to {missing[-1]}." in error["message"]
+    missing = every - set(numbers(output.states("list_users")[-1]["complete"]))
+    ((number, named),) = re.findall(r"Lists are missing \((\d+) of 20\): ([^.]+)\.", error["message"])
+    spans = [[int(one) for one in span.split(" to ")] for span in named.split(", ")]
+    assert {one for span in spans for one in range(span[0], span[-1] + 1)} == missing
+    assert int(number) == len(missing)
     assert "30 min" in error["message"]
 
 
@@ -175,19 +149,16 @@ def test_given_a_bad_list_when_synced_then_it_is_skipped_with_a_warning_and_name
 
 
 def test_given_a_rejected_list_when_synced_then_it_is_requested_again_after_all_others_and_a_quarter_of_an_hour(
-    paced: Callable[..., Sandbox],
+    sandbox: Sandbox, hours: VirtualTime
 ) -> None:
-    sandbox = paced()
-    catalog = configured(catalog_here(sandbox), ["list_users"])
-    sandbox.faults.add(Fault(kind="status", status=500, endpoint=LISTS, list_id=BAD, times=3))
-
-    output = read_here(sandbox, catalog)
+    output = read_in(hours, sandbox, Fault(kind="status", status=500, endpoint=LISTS, list_id=BAD, times=3))
 
     assert output.statuses("list_users")[-1] == "COMPLETE"
     assert_exact(output.records("list_users"), members(sandbox))
-    *_, rejected, delivered = times_of(sandbox, BAD)
+    sent = [(at, url) for at, url in hours.sent if f"/{LISTS}?" in url]
+    *_, rejected, delivered = [at for at, url in sent if url.endswith(f"listId={BAD}")]
     assert delivered - rejected >= 15 * MINUTE
-    assert delivered == max(one.started for one in sandbox.requests if one.endpoint == LISTS)
+    assert delivered == max(at for at, _ in sent)
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
@@ -267,14 +238,9 @@ def test_given_a_list_that_is_too_large_for_the_disk_when_synced_then_all_others
 
 @pytest.mark.parametrize("lists", [1, 6])
 @pytest.mark.parametrize("status", [404, 500])
-def test_given_only_bad_lists_when_synced_then_incomplete(
-    paced: Callable[..., Sandbox], status: int, lists: int
-) -> None:
-    sandbox = paced(size=Size(lists=lists))
-    catalog = configured(catalog_here(sandbox), ["list_users"])
-    sandbox.faults.add(Fault(kind="status", status=status, endpoint=LISTS, **FOR_EVER))
-
-    output = read_here(sandbox, catalog)
+def test_given_only_bad_lists_when_synced_then_incomplete(hours: VirtualTime, status: int, lists: int) -> None:
+    with running_with(size=Size(lists=lists)) as sandbox:
+        output = read_in(hours, sandbox, Fault(kind="status", status=status, endpoint=LISTS, **FOR_EVER))
 
     message = failure_of(output, "list_users")["message"]
     assert f"none of the {lists} lists could be read" in message
@@ -285,12 +251,11 @@ def test_given_only_bad_lists_when_synced_then_incomplete(
 
 
 def test_given_a_slow_list_when_synced_then_all_others_are_delivered_meanwhile(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox,
 ) -> None:
     """The slow one begins after a part of its body, as large lists do."""
     slow = ids(sandbox)[0]
-    hang = Fault(kind="hang", endpoint=LISTS, list_id=slow, seconds=2, after_bytes=5)
-    sandbox.faults.add(hang)
+    sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=slow, seconds=1, after_bytes=5))
 
     output = sync_here(sandbox, "list_users")
 
@@ -299,14 +264,14 @@ def test_given_a_slow_list_when_synced_then_all_others_are_delivered_meanwhile(
     assert lists_of(output)[-1] == slow
     (started,) = times_of(sandbox, slow)
     others = [one for one in sandbox.requests if one.endpoint == LISTS and one.params["listId"] != str(slow)]
-    assert all(one.ended is not None and one.ended < started + 2 for one in others)
+    assert all(one.ended is not None and one.ended < started + 1 for one in others)
 
 
 def test_given_slow_lists_when_synced_then_the_state_is_saved_again_while_nothing_comes(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prefetcher, "HEARTBEAT_SECONDS", 0.3)
-    sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=ids(sandbox)[0], seconds=2))
+    monkeypatch.setattr(prefetcher, "HEARTBEAT_SECONDS", 0.05)
+    sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=ids(sandbox)[0], seconds=0.5))
 
     output = sync_here(sandbox, "list_users")
 
@@ -334,45 +299,31 @@ PLATFORM = {"generation_id": 7, "minimum_generation_id": 7, "sync_id": 4711}
 NEXT_SYNC = {"generation_id": 8, "minimum_generation_id": 8, "sync_id": 4712}
 
 
-@pytest.fixture
-def interrupted(sandbox: Sandbox, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], Output]]:
-    """Reads three lists or so, and ends the process."""
-
-    def attempt(to: str, sign: signal.Signals = signal.SIGTERM, **numbers_of_sync: int) -> tuple[Any, Output]:
-        catalog = catalog_of(sandbox, to, **numbers_of_sync)
-        hangs = [
-            sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=one, seconds=30, **FOR_EVER))
-            for one in ids(sandbox)[3:]
-        ]
-        with Reading(tmp_path / "first", environment(sandbox), config=settings(sandbox), catalog=catalog) as reading:
-            assert reading.read_until(lambda: reading.text.count(b'"type":"STATE"') >= 3)
-            if sign == signal.SIGTERM:
-                reading.terminate()
-            else:
-                reading.kill()
-            first = reading.read_all()
-        for hang in hangs:
-            sandbox.faults.remove(hang)
-        sandbox.forget_requests()
-        return catalog, first
-
-    return attempt
+def interrupted(sandbox: Sandbox, catalog: dict[str, Any]) -> Output:
+    """What a sync wrote whose process was killed after three lists or so."""
+    whole = read_here(sandbox, catalog)
+    saved = [at for at, message in enumerate(whole.messages, start=1) if message["type"] == "STATE"]
+    return Output(whole.messages[: saved[2]])
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=str)
 @pytest.mark.parametrize(
-    ("to", "numbers_of_sync"),
-    [("append", {}), ("append_dedup", {}), ("append", PLATFORM), ("overwrite", PLATFORM)],
-    ids=str,
+    ("sign", "to"), [(signal.SIGTERM, "append"), (signal.SIGKILL, "overwrite")], ids=["SIGTERM", "SIGKILL"]
 )
-def test_given_an_attempt_that_was_ended_when_the_next_one_has_its_state_then_each_list_comes_once(
-    sandbox: Sandbox,
-    interrupted: Callable[..., tuple[dict[str, Any], Output]],
-    sign: signal.Signals,
-    to: str,
-    numbers_of_sync: dict[str, int],
+def test_given_a_process_that_was_ended_when_the_next_one_has_its_state_then_each_list_comes_once(
+    sandbox: Sandbox, tmp_path: Path, sign: signal.Signals, to: str
 ) -> None:
-    catalog, first = interrupted(to, sign, **numbers_of_sync)
+    catalog = catalog_of(sandbox, to, **PLATFORM)
+    for one in ids(sandbox)[3:]:
+        sandbox.faults.add(Fault(kind="hang", endpoint=LISTS, list_id=one, seconds=30, **FOR_EVER))
+    with Reading(tmp_path / "first", environment(sandbox), config=settings(sandbox), catalog=catalog) as reading:
+        assert reading.read_until(lambda: reading.text.count(b'"type":"STATE"') >= 3)
+        if sign == signal.SIGTERM:
+            reading.terminate()
+        else:
+            reading.kill()
+        first = reading.read_all()
+    sandbox.faults.clear()
+    sandbox.forget_requests()
 
     second = read_here(sandbox, catalog, first.state)
 
@@ -384,6 +335,26 @@ def test_given_an_attempt_that_was_ended_when_the_next_one_has_its_state_then_ea
 
 
 @pytest.mark.parametrize(
+    ("to", "numbers_of_sync"),
+    [("append", {}), ("append_dedup", {}), ("append", PLATFORM), ("overwrite", PLATFORM)],
+    ids=str,
+)
+def test_given_an_attempt_that_was_ended_when_the_next_one_has_its_state_then_each_list_comes_once(
+    sandbox: Sandbox, to: str, numbers_of_sync: dict[str, int]
+) -> None:
+    catalog = catalog_of(sandbox, to, **numbers_of_sync)
+    first = interrupted(sandbox, catalog)
+    done = set(numbers(first.states("list_users")[-1]["complete"]))
+    sandbox.forget_requests()
+
+    second = read_here(sandbox, catalog, first.state)
+
+    assert second.statuses("list_users")[-1] == "COMPLETE"
+    assert_exact(first.records("list_users") + second.records("list_users"), members(sandbox))
+    assert sorted(requested(sandbox)) == sorted(set(ids(sandbox)) - done)
+
+
+@pytest.mark.parametrize(
     ("to", "before", "after"),
     [("overwrite", {}, {}), ("overwrite", PLATFORM, NEXT_SYNC), ("append", PLATFORM, NEXT_SYNC),
      ("overwrite", {}, PLATFORM), ("append", {}, PLATFORM), ("append", PLATFORM, {}), ("overwrite", PLATFORM, {}),
@@ -392,14 +363,10 @@ def test_given_an_attempt_that_was_ended_when_the_next_one_has_its_state_then_ea
     ids=str,
 )  # fmt: skip
 def test_given_the_state_of_another_sync_when_synced_then_all_lists_are_read(
-    sandbox: Sandbox,
-    interrupted: Callable[..., tuple[dict[str, Any], Output]],
-    to: str,
-    before: dict[str, int],
-    after: dict[str, int],
+    sandbox: Sandbox, to: str, before: dict[str, int], after: dict[str, int]
 ) -> None:
     """What it calls delivered may not be there any more: in Overwrite it would be missing."""
-    _, first = interrupted(to, **before)
+    first = interrupted(sandbox, catalog_of(sandbox, to, **before))
 
     output = read_here(sandbox, catalog_of(sandbox, to, **after), first.state)
 
@@ -480,10 +447,9 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("parts", UNUSABLE.values(), ids=UNUSABLE)
-def test_given_a_state_in_doubt_when_synced_then_all_lists_are_read(
-    sandbox: Sandbox, interrupted: Callable[..., tuple[dict[str, Any], Output]], parts: dict[str, Any]
-) -> None:
-    catalog, first = interrupted("append")
+def test_given_a_state_in_doubt_when_synced_then_all_lists_are_read(sandbox: Sandbox, parts: dict[str, Any]) -> None:
+    catalog = catalog_of(sandbox, "append")
+    first = interrupted(sandbox, catalog)
 
     output = read_here(sandbox, catalog, changed(first.state, **parts))
 
@@ -493,10 +459,10 @@ def test_given_a_state_in_doubt_when_synced_then_all_lists_are_read(
 
 
 def test_given_another_key_when_the_next_attempt_comes_then_all_lists_are_read(
-    sandbox: Sandbox, interrupted: Callable[..., tuple[dict[str, Any], Output]], monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the key of another project."""
-    _, first = interrupted("append")
+    first = interrupted(sandbox, catalog_of(sandbox, "append"))
     with Sandbox(start=START, now=NOW, rate_scale=10_000, api_key="another-key-0123456789abcdef") as other:
         for name, value in environment(other).items():
             monkeypatch.setenv(name, value)
@@ -507,9 +473,10 @@ def test_given_another_key_when_the_next_attempt_comes_then_all_lists_are_read(
 
 
 def test_given_lists_that_came_and_went_when_the_next_attempt_comes_then_what_is_there_now_is_read(
-    sandbox: Sandbox, interrupted: Callable[..., tuple[dict[str, Any], Output]]
+    sandbox: Sandbox,
 ) -> None:
-    catalog, first = interrupted("append")
+    catalog = catalog_of(sandbox, "append")
+    first = interrupted(sandbox, catalog)
     sandbox.delete_list(ids(sandbox)[0])
     sandbox.delete_list(ids(sandbox)[-1])
 

@@ -29,7 +29,7 @@ Catalog = dict[str, Any]
 def running_with(**options: Any) -> Iterator[Sandbox]:
     """A sandbox that the connector asks also when it runs in this process."""
     with (
-        Sandbox(start=START, now=NOW, **({"rate_scale": 10_000} | options)) as running,
+        Sandbox(start=START, now=NOW, **({"rate_scale": 1_000_000} | options)) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
         for name, value in environment(running).items():
@@ -378,6 +378,7 @@ def test_given_many_campaigns_when_synced_then_no_address_is_too_long() -> None:
     assert_exact(without_nulls(output.records("campaign_metrics")), wanted)
 
 
+@pytest.mark.real_time
 def test_given_ten_requests_a_minute_when_synced_then_there_are_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute is shortened to a second for both sides; nothing else is."""
     with Sandbox(start="2024-02-15", now=NOW, rate_scale=60, rate_window=1.0) as sandbox:

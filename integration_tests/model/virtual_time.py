@@ -31,6 +31,8 @@ class VirtualTime:
 
     def __init__(self) -> None:
         """Start at 0."""
+        self.sent: list[tuple[float, str]] = []
+        """When requests were sent, and where to."""
         self._now = self._began = 0.0
         self._lock = threading.Lock()
         self._appointments: list[tuple[float, Callable[[], object]]] = []
@@ -87,6 +89,7 @@ class VirtualTime:
 
         def send_now(session: requests.Session, request: requests.PreparedRequest, **how: Any) -> requests.Response:
             self._of_thread.at = self._now
+            self.sent.append((self._now, str(request.url)))
             return send(session, request, **how)
 
         def sleep_here(seconds: float) -> None:
