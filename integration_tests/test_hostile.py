@@ -6,10 +6,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from integration_tests.sandbox import DEFAULT_API_KEY, Fault, Sandbox
+from integration_tests.model.virtual_time import VirtualTime
+from integration_tests.sandbox import Fault, Sandbox
+from integration_tests.support.command import run_here
 from integration_tests.support.expected import TRUTH_OF, assert_exact, expected
 from integration_tests.support.sync import (
-    NOW,
-    START,
     Output,
     catalog_here,
     configured,
-    discover,
     read_here,
-    run,
     settings,
     sync,
 )
@@ -200,7 +197,7 @@ def test_given_no_secure_connection_at_first_when_synced_then_it_is_made_later_a
 
 
 def test_given_a_host_that_has_no_address_when_synced_then_every_stream_says_so_without_narrowing(
-    sandbox: Sandbox, mixed: dict[str, Any], waits: list[float], monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, mixed: dict[str, Any], hours: VirtualTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -208,14 +205,15 @@ def test_given_a_host_that_has_no_address_when_synced_then_every_stream_says_so_
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     monkeypatch.setenv("ITERABLE_API_URL", "http://api.iterable.invalid")
 
-    output = read_here(sandbox, mixed)
+    with hours.in_force():
+        output = read_here(sandbox, mixed)
 
     for table in MIXED:
         error = failure_of(output, table)
         assert error["failure_type"] == "transient_error"
         assert "no connection could be made" in error["message"]
     assert not any("Requesting less" in line for line in output.logs)
-    assert 0 < sum(waits) < 3 * 3600
+    assert 0 < hours.now() < 3 * 3600
 
 
 def test_given_a_host_that_is_not_found_at_first_when_synced_then_exact(
@@ -303,18 +301,15 @@ def test_given_a_huge_answer_when_synced_then_it_is_not_read_to_its_end(
 
 
 def text_of_refusal(sandbox: Sandbox, table: str, endpoint: str, status: int, text: str) -> str:
-    """What is written when Iterable refuses the stream with ``text``; where that is checked for minutes, in here."""
+    """What is written when Iterable refuses the stream with ``text``."""
     catalog = configured(catalog_here(sandbox), [table])
     body = {"msg": text, "code": f"Bad {sandbox.api_key}", "params": {"key": sandbox.api_key, "text": text}}
     fault = Fault(
         kind="status", status=status, endpoint=endpoint, body=json.dumps(body, ensure_ascii=False), times=None
     )
     sandbox.faults.add(fault)
-    if status in {401, 403}:
-        output = read_here(sandbox, catalog)
-    else:
-        output = run(sandbox, "read", config=settings(sandbox), catalog=catalog)
-        assert output.exit_code == 1
+    output = run_here(sandbox, "read", config=settings(sandbox), catalog=catalog)
+    assert output.exit_code == 1
     failure_of(output, table)
     return output.text
 
@@ -361,7 +356,7 @@ def test_given_settings_that_would_add_a_header_when_synced_then_they_are_refuse
 ) -> None:
     (field,) = change
 
-    output = run(sandbox, "check", config=settings(sandbox) | change)
+    output = run_here(sandbox, "check", config=settings(sandbox) | change)
 
     (status,) = output.of("CONNECTION_STATUS")
     assert status["status"] == "FAILED"
@@ -394,14 +389,18 @@ FILES = {
     "a config that breaks off": ("config", '{"api_key":'),
     "a config that is a list": ("config", "[]"),
     "a config that is null": ("config", "null"),
+    "a config that is a text": ("config", '"text"'),
     "an empty catalog": ("catalog", ""),
     "a catalog that is not JSON": ("catalog", "no JSON"),
     "a catalog that is a list": ("catalog", "[]"),
+    "a catalog that is null": ("catalog", "null"),
+    "a catalog that is a text": ("catalog", '"text"'),
     "a catalog without streams": ("catalog", "{}"),
     "a catalog whose streams are a number": ("catalog", '{"streams":5}'),
     "a catalog of numbers": ("catalog", '{"streams":[5]}'),
     "a state that is not JSON": ("state", "no JSON"),
     "a state that is a number": ("state", "5"),
+    "a state that is a text": ("state", '"text"'),
     "a state of numbers": ("state", "[5]"),
     "a state of nothing": ("state", "[{}]"),
     "a state of a stream that is a number": ("state", STATE_OF_5),
@@ -409,47 +408,24 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module")
-def read_with() -> Iterator[Callable[[str, str], Output]]:
-    """Read with a file of that name that holds a document, all others being good; once for each."""
-    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
-        good = {
-            "config": settings(running),
-            "catalog": configured(discover(running), ["email_send", "channels"]),
-            "state": [],
-        }
-
-        @cache
-        def read(name: str, document: str) -> Output:
-            return run(running, "read", **(good | {name: document}))
-
-        yield read
-
-
 @pytest.mark.parametrize(("name", "document"), FILES.values(), ids=FILES)
-def test_given_a_file_that_is_no_such_document_when_read_then_nothing_is_read_and_the_trace_is_one(
-    read_with: Callable[[str, str], Output], name: str, document: str
+def test_given_a_file_that_is_no_such_document_when_read_then_one_trace_names_it_and_nothing_is_read(
+    sandbox: Sandbox, name: str, document: str
 ) -> None:
-    output = read_with(name, document)
+    catalog = configured(catalog_here(sandbox), ["email_send", "channels"])
+    good = {"config": settings(sandbox), "catalog": catalog, "state": []}
+
+    output = run_here(sandbox, "read", **(good | {name: document}))
 
     assert output.exit_code == 1
     assert not output.stderr
     (trace,) = [one["error"] for one in output.of("TRACE") if one["type"] == "ERROR"]
+    assert name in trace["message"]
     assert "Traceback" not in trace["message"]
+    assert trace["failure_type"] == "config_error"
     assert not output.of("RECORD")
     assert not output.of("STATE")
-    assert DEFAULT_API_KEY not in output.text
-
-
-@pytest.mark.parametrize(("name", "document"), FILES.values(), ids=FILES)
-def test_given_a_file_that_is_no_such_document_when_read_then_a_sentence_names_the_file_and_what_to_do(
-    read_with: Callable[[str, str], Output], name: str, document: str
-) -> None:
-    output = read_with(name, document)
-
-    (trace,) = [one["error"] for one in output.of("TRACE") if one["type"] == "ERROR"]
-    assert name in trace["message"]
-    assert trace["failure_type"] == "config_error"
+    assert sandbox.api_key not in output.text
 
 
 @pytest.mark.parametrize("document", ["[]", "{}", f"[{HUGE}]"], ids=["list", "object", "20 MB"])
@@ -458,7 +434,7 @@ def test_given_a_state_that_holds_nothing_of_the_streams_when_read_then_everythi
 ) -> None:
     catalog = configured(catalog_here(sandbox), ["email_send"])
 
-    output = run(sandbox, "read", config=settings(sandbox), catalog=catalog, state=document)
+    output = run_here(sandbox, "read", config=settings(sandbox), catalog=catalog, state=document)
 
     assert output.exit_code == 0
     assert_exact(output.records("email_send"), truth(catalog, sandbox, "email_send"))
@@ -467,7 +443,7 @@ def test_given_a_state_that_holds_nothing_of_the_streams_when_read_then_everythi
 def test_given_settings_of_20_megabytes_when_checked_then_they_are_refused_in_a_short_sentence(
     sandbox: Sandbox,
 ) -> None:
-    output = run(sandbox, "check", config=settings(sandbox, start_date="9" * 20_000_000))
+    output = run_here(sandbox, "check", config=settings(sandbox, start_date="9" * 20_000_000))
 
     (status,) = output.of("CONNECTION_STATUS")
     assert "'start_date'" in status["message"]

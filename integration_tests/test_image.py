@@ -20,8 +20,9 @@ import pytest
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.all_tables import TABLES
+from integration_tests.support.command import discover, run
 from integration_tests.support.expected import assert_exact
-from integration_tests.support.sync import NOW, ROOT, START, Output, configured, discover, environment, run, settings
+from integration_tests.support.sync import NOW, ROOT, START, Output, configured, environment, settings
 
 pytestmark = pytest.mark.image_tests
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.support.sync import NOW, ROOT, START, configured, discover, environment, settings
+from integration_tests.support.command import discover
+from integration_tests.support.sync import NOW, ROOT, START, configured, environment, settings
 
 MOST = 160.0
 MOST_MORE = 10.0

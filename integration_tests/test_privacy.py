@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
-from integration_tests.support.sync import run, settings, sync
+from integration_tests.support.command import run_here
+from integration_tests.support.sync import settings, sync
 
 EXPORT = "export/data.json"
 FOR_EVER: dict[str, Any] = {"times": None}
@@ -87,7 +88,7 @@ def test_given_a_key_in_the_wrong_field_when_run_then_it_is_not_printed(
 ) -> None:
     documents = {"catalog": {"streams": []}} if command == "read" else {}
 
-    output = run(sandbox, command, config=settings(sandbox) | {field: "fedcba9876543210"}, **documents)
+    output = run_here(sandbox, command, config=settings(sandbox) | {field: "fedcba9876543210"}, **documents)
 
     assert f"'{field}'" in output.text
     assert "fedcba98" not in output.text

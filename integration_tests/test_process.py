@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
+from integration_tests.support.command import discover
 from integration_tests.support.expected import (
     CURSORS,
     EVENTS,
@@ -24,7 +25,7 @@ from integration_tests.support.expected import (
     rfc3339,
 )
 from integration_tests.support.processes import Reading, until
-from integration_tests.support.sync import NOW, START, Output, State, configured, discover, environment, settings
+from integration_tests.support.sync import NOW, START, Output, State, configured, environment, settings
 
 EXPORT = "export/data.json"
 PROMPTLY = 10.0

@@ -8,7 +8,8 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.utils import AirbyteTracedException
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.support.sync import Output, State, catalog_here, configured, read_here, run, settings, sync
+from integration_tests.support.command import run_here
+from integration_tests.support.sync import Output, State, catalog_here, configured, read_here, settings, sync
 from source_iterable import SourceIterable
 from source_iterable.api.client import Api
 from source_iterable.config import Config
@@ -110,10 +111,12 @@ def test_given_a_state_of_an_unknown_form_when_appended_then_it_is_refused_befor
     assert {"campaigns", "templates", "campaigns/metrics"}.isdisjoint(one.endpoint for one in sandbox.requests)
 
 
-def test_given_a_state_of_an_unknown_form_when_read_as_a_process_then_it_ends_with_that_error(sandbox: Sandbox) -> None:
+def test_given_a_state_of_an_unknown_form_when_read_by_the_command_then_it_ends_so(
+    sandbox: Sandbox,
+) -> None:
     catalog = configured(catalog_here(sandbox), ["email_open"], to="append")
 
-    output = run(
+    output = run_here(
         sandbox,
         "read",
         config=settings(sandbox),
@@ -338,11 +341,11 @@ def test_given_a_catalog_with_a_stream_twice_when_read_then_it_is_refused_before
     assert not sandbox.requests
 
 
-def test_given_a_catalog_with_a_stream_twice_when_read_as_a_process_then_one_trace_says_so(sandbox: Sandbox) -> None:
+def test_given_a_catalog_with_a_stream_twice_when_read_by_the_command_then_one_trace_says_so(sandbox: Sandbox) -> None:
     catalog = configured(catalog_here(sandbox), ["email_open", "channels"])
     catalog["streams"] += [catalog["streams"][1]]
 
-    output = run(sandbox, "read", config=settings(sandbox), catalog=catalog)
+    output = run_here(sandbox, "read", config=settings(sandbox), catalog=catalog)
 
     (trace,) = output.of("TRACE")
     assert trace["error"]["failure_type"] == "config_error"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
+from integration_tests.support.command import discover, run, run_here
 from integration_tests.support.expected import (
     CURSORS,
     EVENTS,
@@ -26,9 +27,7 @@ from integration_tests.support.sync import (
     Output,
     catalog_here,
     configured,
-    discover,
     read_here,
-    run,
     settings,
     sync,
 )
@@ -160,7 +159,7 @@ def test_given_a_project_when_synced_then_the_log_tells_windows_and_summaries_bu
 
 def test_given_changes_when_synced_again_then_merging_gives_the_truth(sandbox: Sandbox) -> None:
     catalog = discover(sandbox)
-    first = run(sandbox, "read", config=settings(sandbox), catalog=configured(catalog))
+    first = run_here(sandbox, "read", config=settings(sandbox), catalog=configured(catalog))
     sandbox.advance(days=3)
     sandbox.grow(25, users=7)
     campaigns, templates = sandbox.truth("campaigns"), sandbox.truth("templates")
@@ -171,7 +170,7 @@ def test_given_changes_when_synced_again_then_merging_gives_the_truth(sandbox: S
     sandbox.delete_list(sandbox.truth("lists")[1]["id"])
     sandbox.advance(minutes=2)
 
-    second = run(sandbox, "read", config=settings(sandbox), catalog=configured(catalog), state=first.state)
+    second = run_here(sandbox, "read", config=settings(sandbox), catalog=configured(catalog), state=first.state)
 
     assert second.exit_code == 0
     for table in TABLES:
@@ -622,7 +621,7 @@ def test_given_an_odd_row_when_synced_then_nothing_of_it_is_lost(
     assert {name: value for name, value in record.items() if value is not None} == wanted
 
 
-def test_given_deep_rows_and_lone_surrogates_when_read_by_the_process_then_they_are_written_whole(
+def test_given_deep_rows_and_lone_surrogates_when_read_by_the_command_then_they_are_written_whole(
     sandbox: Sandbox,
 ) -> None:
     """The row itself is a level; more than 500 are documented as malformed."""
@@ -638,7 +637,7 @@ def test_given_deep_rows_and_lone_surrogates_when_read_by_the_process_then_they_
         sandbox.add_event("emailClick", line, at="2024-02-01T00:00:00Z")
     catalog = configured(discover(sandbox), ["email_click"])
 
-    output = run(sandbox, "read", config=settings(sandbox), catalog=catalog)
+    output = run_here(sandbox, "read", config=settings(sandbox), catalog=catalog)
 
     assert output.exit_code == 0
     arrived = output.records("email_click")

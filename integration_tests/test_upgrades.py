@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Sandbox
+from integration_tests.support.command import run_here
 from integration_tests.support.expected import CURSORS, DOCUMENTED, KEYS, UnfitError, typed
-from integration_tests.support.sync import catalog_here, configured, read_here, run, settings
+from integration_tests.support.sync import catalog_here, configured, read_here, settings
 
 Catalog = dict[str, Any]
 Properties = dict[str, Any]
@@ -250,7 +251,7 @@ def test_given_no_word_on_what_was_on_offer_when_synced_then_what_has_no_column_
     assert record["dataFields"] == {"url": "https://example.com"}
 
 
-def test_given_profile_columns_of_an_older_catalog_when_read_by_the_process_then_lists_are_where_they_fit(
+def test_given_profile_columns_of_an_older_catalog_when_read_by_the_command_then_lists_are_where_they_fit(
     sandbox: Sandbox,
 ) -> None:
     """Older versions took the type `array` from a sandbox of their own; catalogs have no marks."""
@@ -265,7 +266,7 @@ def test_given_profile_columns_of_an_older_catalog_when_read_by_the_process_then
 
     catalog = catalog_of(sandbox, "users", older)
 
-    record = new(run(sandbox, "read", config=settings(sandbox), catalog=catalog).records("users"))
+    record = new(run_here(sandbox, "read", config=settings(sandbox), catalog=catalog).records("users"))
 
     assert record["tags"] == ["a"]
     assert record["firstName"] == '["Ann","Bea"]'

@@ -13,7 +13,7 @@ from typing import Any
 
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.support.all_tables import LOOKBACKS
-from integration_tests.support.sync import discover
+from integration_tests.support.command import discover
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / "integration_tests"

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.support.sync import NOW, START, Output, environment, run, settings
+from integration_tests.support.command import run
+from integration_tests.support.sync import NOW, START, Output, environment, settings
 
 
 def run_installed(command: str, sandbox: Sandbox, verb: str, **documents: Any) -> Output:

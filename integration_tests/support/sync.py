@@ -1,11 +1,7 @@
-"""Run the connector against a sandbox, as a process or in this one, and look at its messages."""
+"""Read a sandbox with the connector, in this process, and look at its messages."""
 
 import json
 import logging
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -108,35 +104,12 @@ def configured(
     return {"streams": streams}
 
 
-# As a process, like the platform does
-
-
-def run(sandbox: Sandbox, command: str, **documents: Any) -> Output:
-    """Run `python main.py COMMAND --name FILE ...` with each of ``documents`` in a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = [sys.executable, "main.py", command]
-        for name, document in documents.items():
-            file = Path(folder, f"{name}.json")
-            file.write_text(document if isinstance(document, str) else json.dumps(document))
-            arguments += [f"--{name}", str(file)]
-        ran = subprocess.run(
-            arguments, cwd=ROOT, env=os.environ | environment(sandbox), capture_output=True, text=True, check=False
-        )
-    return Output(map(json.loads, ran.stdout.splitlines()), ran.returncode, ran.stderr)
-
-
-def discover(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
-    """The catalog that `discover` shows, from a process."""
-    (catalog,) = run(sandbox, "discover", config=settings(sandbox, **others)).of("CATALOG")
-    return catalog
-
-
 def _plain(message: AirbyteMessage) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(AirbyteMessageSerializer.dump(message), default=str))
     return plain
 
 
-# In this process, where a test records the waits; the environment must name the sandbox
+# The environment must name the sandbox
 
 
 def catalog_here(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
