@@ -23,6 +23,7 @@ from integration_tests.sandbox import Sandbox, Size
 from integration_tests.support.all_tables import CURSORS, DAILY, INCREMENTAL, KEYS, LOOKBACKS, TABLES, WHOLE
 from integration_tests.support.command import run, run_here
 from integration_tests.support.expected import ALL_EXPORTS, TRUTH_OF, assert_exact, rfc3339
+from integration_tests.support.rules import for_each
 from integration_tests.support.sync import NOW, ROOT, START, Output, configured, environment, settings
 from tools.acceptance_files import documents
 
@@ -312,7 +313,7 @@ def test_given_what_is_no_timestamp_when_validated_then_it_is_told(value: str) -
     assert not Strict(schema, format_checker=FORMATS).is_valid(value)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_stream_when_read_then_its_rows_match_the_schema_with_no_other_columns(
     synced: Output, catalog: Catalog, table: str
 ) -> None:
@@ -328,7 +329,7 @@ def test_given_a_stream_when_read_then_its_rows_match_the_schema_with_no_other_c
     json.dumps(records, allow_nan=False)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_stream_when_read_then_every_declared_column_can_be_filled(
     synced: Output, catalog: Catalog, table: str
 ) -> None:
@@ -337,7 +338,7 @@ def test_given_a_stream_when_read_then_every_declared_column_can_be_filled(
     assert filled == set(schemas(catalog)[table]["properties"])
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_stream_when_read_then_keys_are_filled_and_unique(synced: Output, table: str) -> None:
     keys = Counter(tuple(record[name] for name in KEYS[table]) for record in synced.records(table))
 
@@ -346,7 +347,7 @@ def test_given_a_stream_when_read_then_keys_are_filled_and_unique(synced: Output
     assert len(twice) == (1 if table == "email_open" else 0), "the sandbox holds one pair of identical events"
 
 
-@pytest.mark.parametrize("table", INCREMENTAL)
+@for_each("table", INCREMENTAL)
 def test_given_a_stream_when_read_then_the_cursor_is_null_only_where_none_was_sent(
     project: Sandbox, synced: Output, table: str
 ) -> None:
@@ -365,7 +366,7 @@ ALWAYS_TOLD = {"campaign_metrics_daily", "snippets", "template_content", "templa
 # The protocol
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_stream_when_read_then_statuses_states_and_records_come_in_order(synced: Output, table: str) -> None:
     told = of_table(synced, table)
 
@@ -377,7 +378,7 @@ def test_given_a_stream_when_read_then_statuses_states_and_records_come_in_order
     assert kinds[-2:] == ["STATE", "COMPLETE"], "the last state comes last"
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_stream_when_read_then_each_state_counts_the_records_before_it_and_moves(
     synced: Output, table: str
 ) -> None:
@@ -395,7 +396,7 @@ def test_given_a_stream_when_read_then_each_state_counts_the_records_before_it_a
     assert before
 
 
-@pytest.mark.parametrize("table", ALL_EXPORTS)
+@for_each("table", ALL_EXPORTS)
 def test_given_a_stream_of_windows_when_read_then_a_state_comes_after_every_one(first: First, table: str) -> None:
     windows = sorted((start, end) for _, data_type, start, end in first.asked if data_type == TRUTH_OF[table])
 
@@ -424,7 +425,7 @@ def test_given_an_export_method_when_read_then_it_is_used(sync: Sync) -> None:
     }
 
 
-@pytest.mark.parametrize("table", INCREMENTAL)
+@for_each("table", INCREMENTAL)
 def test_given_a_stream_with_a_cursor_when_read_then_its_records_lie_between_the_states_around_them(
     first: First, table: str
 ) -> None:
@@ -473,7 +474,7 @@ BUILT_IN = {"channels", "message_types", "user_fields"}
 # A second sync
 
 
-@pytest.mark.parametrize("table", INCREMENTAL)
+@for_each("table", INCREMENTAL)
 def test_given_the_last_state_when_read_again_then_only_the_rows_since_the_cursor_less_the_lookback(
     again: tuple[Output, Output], table: str
 ) -> None:
@@ -497,7 +498,7 @@ def test_given_the_last_state_when_read_again_then_only_the_rows_since_the_curso
     assert moment(second.states(table)[-1][cursor]) >= saved
 
 
-@pytest.mark.parametrize("table", WHOLE)
+@for_each("table", WHOLE)
 def test_given_a_state_when_a_stream_without_cursor_is_read_again_then_it_comes_whole(
     again: tuple[Output, Output], table: str
 ) -> None:
@@ -507,7 +508,7 @@ def test_given_a_state_when_a_stream_without_cursor_is_read_again_then_it_comes_
     assert_exact(second.records(table), first.records(table), table)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_full_refresh_when_made_again_then_it_holds_the_first(sync: Sync, table: str) -> None:
     first, second = (sync("full_refresh", method).output for method in ("automatic", "direct"))
 

@@ -18,6 +18,7 @@ from integration_tests.support.expected import (
     expected,
     merged,
 )
+from integration_tests.support.rules import for_each
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
 
 MORE = 16  # rows of every shape
@@ -76,22 +77,13 @@ def test_given_all_export_streams_when_synced_then_each_data_type_is_asked_for(s
     assert set(synced.asked) == {TRUTH_OF[table] for table in ALL_EXPORTS}
 
 
-@pytest.mark.parametrize("table", ALL_EXPORTS)
+@for_each("table", ALL_EXPORTS)
 def test_given_an_export_stream_when_synced_then_exactly_its_rows(synced: Synced, table: str) -> None:
     assert len(synced.then[table]) == 4
     assert_exact(synced.first.records(table), synced.then[table], table)
 
 
-@pytest.mark.parametrize("table", ALL_EXPORTS)
-def test_given_an_export_stream_when_synced_then_every_declared_column_is_filled_and_no_other(
-    synced: Synced, table: str
-) -> None:
-    filled = {name for row in synced.first.records(table) for name, value in row.items() if value is not None}
-
-    assert filled == set(schema_of(synced.catalog, table)["properties"])
-
-
-@pytest.mark.parametrize("table", ALL_EXPORTS)
+@for_each("table", ALL_EXPORTS)
 def test_given_rows_that_are_new_when_synced_again_then_these_are_read_and_the_stream_is_whole(
     synced: Synced, table: str
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.expected import Record, Row, assert_exact, canonical, merged
 from integration_tests.support.expected_listings import CURSORS, FULL, KEYS, TABLES, expected
+from integration_tests.support.rules import for_each
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
 from integration_tests.support.sync import sync as sync_tables
 from source_iterable.api import client
@@ -145,7 +146,7 @@ def test_given_a_project_when_synced_then_all_are_complete(synced: Synced) -> No
         assert synced.second.statuses(table)[-1] == "COMPLETE", table
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_project_when_synced_then_exactly_its_rows(synced: Synced, table: str) -> None:
     arrived = synced.first.records(table)
 
@@ -193,16 +194,7 @@ def test_given_campaigns_of_several_media_when_synced_then_a_record_tells_nothin
     assert not nulls
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_given_a_project_when_synced_then_every_declared_column_is_filled_and_no_other(
-    synced: Synced, table: str
-) -> None:
-    filled = {name for row in synced.first.records(table) for name, value in row.items() if value is not None}
-
-    assert filled == set(schema_of(synced.catalog, table)["properties"])
-
-
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_project_when_synced_then_keys_are_unique_and_not_null(synced: Synced, table: str) -> None:
     for output in synced.first, synced.second:
         keys = [tuple(record[name] for name in KEYS[table]) for record in output.records(table)]
@@ -211,7 +203,7 @@ def test_given_a_project_when_synced_then_keys_are_unique_and_not_null(synced: S
         assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("table", FULL)
+@for_each("table", FULL)
 def test_given_changes_when_synced_again_then_a_stream_without_a_cursor_comes_whole(synced: Synced, table: str) -> None:
     assert_exact(without_nulls(synced.second.records(table)), synced.now[table], table)
 

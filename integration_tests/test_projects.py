@@ -17,6 +17,7 @@ from integration_tests.support.expected import (
     expected,
     merged,
 )
+from integration_tests.support.rules import for_each
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
 
 LISTS = "lists/getUsers"
@@ -96,13 +97,13 @@ def test_given_a_project_when_synced_then_all_is_complete(synced: Synced) -> Non
         assert {output.statuses(table)[-1] for table in TABLES} == {"COMPLETE"}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_project_when_synced_then_exactly_its_rows(synced: Synced, table: str) -> None:
     assert synced.then[table]
     assert_exact(synced.first.records(table), synced.then[table], table)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_a_project_when_synced_then_keys_are_unique_and_not_null(synced: Synced, table: str) -> None:
     names = keys_of(synced.kind)[table]
     keys = Counter(tuple(record[name] for name in names) for record in synced.first.records(table))
@@ -111,7 +112,7 @@ def test_given_a_project_when_synced_then_keys_are_unique_and_not_null(synced: S
     assert keys.total() - len(keys) == (table == "email_open"), "the sandbox's one pair of identical events"
 
 
-@pytest.mark.parametrize("table", TABLES)
+@for_each("table", TABLES)
 def test_given_changes_when_synced_again_then_merging_gives_the_truth(synced: Synced, table: str) -> None:
     key = keys_of(synced.kind)[table]
     batches = [synced.first.records(table), synced.second.records(table)]

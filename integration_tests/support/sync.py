@@ -2,7 +2,9 @@
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,14 @@ class Output:
 
     def records(self, table: str) -> list[dict[str, Any]]:
         """The records of a stream."""
-        return [record["data"] for record in self.of("RECORD") if record["stream"] == table]
+        return list(self._records[table])
+
+    @cached_property
+    def _records(self) -> dict[str, list[dict[str, Any]]]:
+        records = defaultdict[str, list[dict[str, Any]]](list)
+        for record in self.of("RECORD"):
+            records[record["stream"]].append(record["data"])
+        return records
 
     def states(self, table: str) -> list[dict[str, Any]]:
         """The states of a stream, in the order in which they came."""
