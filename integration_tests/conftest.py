@@ -18,7 +18,7 @@ collect_ignore = [] if find_spec("airbyte") else ["clients"]
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A sandbox of this test's own, which the connector asks also when it runs in this process."""
-    with Sandbox(start=START, now=NOW, rate_scale=1_000_000) as running:
+    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
         for name, value in environment(running).items():
             monkeypatch.setenv(name, value)
         yield running

@@ -55,7 +55,7 @@ def test_given_a_failure_late_in_the_contents_when_synced_again_then_only_the_re
         nothing = sync(sandbox, "template_content", state=rest.state, to="append")
 
     assert "resumes from 20" in failure(cut, "template_content")["message"]
-    assert len(cut.records("template_content")) > 500
+    assert len(cut.records("template_content")) >= 500
     assert len(cut.states("template_content")) == 3
     assert_exact([*cut.records("template_content"), *rest.records("template_content")], everything)
     assert len(set(again)) < 583 - 500
@@ -63,8 +63,9 @@ def test_given_a_failure_late_in_the_contents_when_synced_again_then_only_the_re
     assert nothing.records("template_content") == []
 
 
-@pytest.mark.parametrize("nth", range(2, 62, 4))
-@pytest.mark.parametrize("to", ["append", "append_dedup"])
+@pytest.mark.parametrize(
+    ("nth", "to"), [*((nth, "append") for nth in range(2, 62, 8)), *((nth, "append_dedup") for nth in range(6, 62, 8))]
+)
 def test_given_templates_that_changed_at_the_same_time_when_cut_short_then_none_is_lost_or_repeated(
     waits: list[float], monkeypatch: pytest.MonkeyPatch, nth: int, to: str
 ) -> None:
@@ -125,16 +126,17 @@ def test_given_the_first_content_refused_when_synced_then_no_state_and_few_reque
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
 @pytest.mark.parametrize(("stream", "endpoint"), [("template_content", CONTENT), ("experiments", "experiments/")])
 def test_given_many_details_when_synced_then_the_first_record_leaves_after_a_chunk(
-    stream: str, endpoint: str, mode: str
+    monkeypatch: pytest.MonkeyPatch, stream: str, endpoint: str, mode: str
 ) -> None:
-    with running_with(size=Size(templates=583, experiments=583)) as sandbox:
+    monkeypatch.setattr(ChunkedStream, "chunk_rows", 40)
+    with running_with(size=Size(templates=120, experiments=120)) as sandbox:
         messages = read_lazily(sandbox, stream, mode)
         next(message for message in messages if message.type is Type.RECORD)
         begun = sum(one.endpoint.startswith(endpoint.partition("*")[0]) for one in sandbox.requests)
         rest = sum(message.type is Type.RECORD for message in messages)
 
     assert begun <= ChunkedStream.chunk_rows + 3 * THREADS
-    assert rest > 500
+    assert rest > 100
 
 
 def test_given_catalogs_when_one_fails_then_the_items_of_those_before_have_left(
@@ -184,8 +186,8 @@ def test_given_large_listings_when_synced_then_what_waits_on_disk_stays_within_t
     reading: Callable[..., Reading],
 ) -> None:
     streams = ("campaigns", "template_content", "catalog_items", "experiments", "email_send", "email_open")
-    size = Size(campaigns=4000, templates=1000, catalog_items=4000, experiments=500, bulk={"emailSend": 8000})
-    megabytes = 1.0
+    size = Size(campaigns=2000, templates=500, catalog_items=2000, experiments=250, bulk={"emailSend": 4000})
+    megabytes = 0.5
     with running_with(size=size) as sandbox:
         process = reading(sandbox, *streams, megabytes=megabytes)
         peak = 0

@@ -488,9 +488,10 @@ def test_given_lists_that_came_and_went_when_the_next_attempt_comes_then_what_is
 
 
 def test_given_a_list_that_never_comes_when_tried_every_hour_then_the_others_are_read_again_after_a_day(
-    sandbox: Sandbox, waits: list[float]
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state of an end with missing lists is not renewed by attempts at these."""
+    monkeypatch.setenv("ITERABLE_RATE_SCALE", "1000000")
     catalog = catalog_of(sandbox, "append_dedup")
     sandbox.faults.add(Fault(kind="reset", endpoint=LISTS, list_id=BAD, **FOR_EVER))
     state: State | None = None

@@ -30,7 +30,7 @@ Catalog = dict[str, Any]
 def running_with(**options: Any) -> Iterator[Sandbox]:
     """A sandbox that the connector asks also when it runs in this process."""
     with (
-        Sandbox(start=START, now=NOW, **({"rate_scale": 1_000_000} | options)) as running,
+        Sandbox(start=START, now=NOW, **({"rate_scale": 10_000} | options)) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
         for name, value in environment(running).items():

@@ -20,8 +20,11 @@ from integration_tests.support.sync import NOW, ROOT, START, configured, environ
 MOST = 160.0
 MOST_MORE = 10.0
 """Megabytes."""
-ROWS = 60_000
-"""Ten times as many take 10 MB more if seventeen bytes of each are kept: less than the smallest object."""
+ROWS = 40_000
+"""Ten times as many take 10 MB more if twenty-eight bytes of each are kept, which the smallest object takes."""
+
+HEAVY = 20
+"""Rows of five megabytes."""
 
 MEASURE = """
 import resource, subprocess, sys
@@ -121,7 +124,7 @@ def heavy() -> Iterator[Callable[[str], Sandbox]]:
                 Sandbox(start="2024-03-01", now=NOW, rate_scale=10_000, size=Size(events=0), blank_lines=False)
             )
             random = Random(1)
-            for number in range(30):
+            for number in range(HEAVY):
                 filling = "".join(random.choices(text, k=5000)) * (5_000_000 // len(text[0].encode()) // 5000)
                 row = {"email": f"{number}@example.com", "createdAt": "2024-03-05 10:00:00 +00:00", "url": filling}
                 sandbox.add_event("emailSend", row)
@@ -139,6 +142,6 @@ def test_given_rows_of_five_megabytes_when_read_then_memory_holds_few_of_them(
 
     read = Read(environment(sandbox), settings(sandbox), catalog)
 
-    assert (read.status, read.complete, read.records) == (0, True, 30)
-    assert read.bytes > 30 * 5_000_000
+    assert (read.status, read.complete, read.records) == (0, True, HEAVY)
+    assert read.bytes > HEAVY * 5_000_000
     assert read.megabytes < MOST

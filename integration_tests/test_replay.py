@@ -1,4 +1,4 @@
-"""Answers in the shape of recorded ones, through the real process: nothing is lost, and everything has its column."""
+"""Answers in the shape of recorded ones, through the real command: nothing is lost, and everything has its column."""
 
 import json
 from fnmatch import fnmatchcase

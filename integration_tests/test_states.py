@@ -9,6 +9,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from integration_tests.sandbox import Sandbox
 from integration_tests.support.command import run_here
+from integration_tests.support.rules import for_each
 from integration_tests.support.sync import Output, State, catalog_here, configured, read_here, settings, sync
 from source_iterable import SourceIterable
 from source_iterable.api.client import Api
@@ -75,12 +76,17 @@ def whole(sandbox: Sandbox) -> Output:
 # States of an unknown form
 
 
-@pytest.mark.parametrize("state", UNKNOWN.values(), ids=UNKNOWN)
+@pytest.fixture
+def without(sandbox: Sandbox) -> Output:
+    """A sync without any state."""
+    return sync(sandbox, *KEPT)
+
+
+@for_each("form", UNKNOWN)
 def test_given_a_state_of_an_unknown_form_when_synced_then_a_warning_says_that_it_is_not_used(
-    sandbox: Sandbox, state: Any
+    sandbox: Sandbox, without: Output, form: str
 ) -> None:
-    output = sync(sandbox, *KEPT, state=[of_stream(table, state) for table in KEPT])
-    without = sync(sandbox, *KEPT)
+    output = sync(sandbox, *KEPT, state=[of_stream(table, UNKNOWN[form]) for table in KEPT])
 
     assert not output.errors
     for table in KEPT:
