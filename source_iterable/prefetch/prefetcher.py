@@ -190,7 +190,7 @@ class Prefetcher:
                 if seconds_left <= 0:
                     raise TimeoutError
                 if not self._changed.wait(min(seconds_left, NOTICE_SECONDS)):
-                    raise _StillWaitingError(plan.slices[0].partition or "the list")
+                    raise _StillWaitingError(candidates[0].partition or "the list")
 
     @contextmanager
     def _awaiting(self, plan: SlicePlan[Any]) -> Iterator[None]:
