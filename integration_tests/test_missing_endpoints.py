@@ -54,8 +54,8 @@ def assert_missing(output: Output, stream: str, endpoint: str, region: str = "US
     assert error["failure_type"] == "config_error"
     assert error["message"].startswith(
         f"{stream}: Iterable's {region} data center (127.0.0.1) does not have the endpoint {endpoint}. "
-        "Leave this stream out of the connection. Check the data center (region)"
     )
+    assert " Leave this stream out of the connection. Check the data center (region)" in error["message"]
 
 
 ONE_REQUEST = [

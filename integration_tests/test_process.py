@@ -90,7 +90,7 @@ def assert_ended_well(ended: Reading, seconds: float) -> Output:
     assert "Traceback" not in output.stderr
     assert not ended.leftovers
     if not ended.summary_of:
-        assert output.logs[-1].startswith("WARN The sync was told to end (SIGTERM): ")
+        assert output.logs[-1].startswith("WARN The sync received SIGTERM: ")
     return output
 
 

@@ -61,7 +61,8 @@ def refused(output: Output, table: str) -> str:
     (error,) = [one for one in output.errors if one["stream_descriptor"]["name"] == table]
     assert error["failure_type"] == "config_error"
     assert error["message"].startswith(f"{table}: the saved state cannot be used: ")
-    assert "In Append, everything would be appended again. Correct the saved states." in error["message"]
+    assert "In Append, everything would be appended again. The next attempt resumes from" in error["message"]
+    assert " Correct the saved states. " in error["message"]
     assert "clear its data" in error["message"]
     message: str = error["message"]
     return message

@@ -11,16 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.utils import AirbyteTracedException
-
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.timestamps import system_time
 
 HOSTS = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
 EVENT_KEYS = ("event_id", "email")
 AUTOMATIC, DIRECT, JOBS = EXPORT_METHODS = ("automatic", "direct", "jobs")
-DATE_FORMS = "YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or MM/DD/YYYY"
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
 # What a value must look like to be quoted in an error: whatever else stands in a field may be a key.
@@ -72,17 +68,14 @@ class Config:
         """
         start_date = _date(settings, "start_date")
         if start_date is None:
-            raise refusal("start_date", f"is missing. Give the day from when to copy rows, as {DATE_FORMS}.")
+            raise messages.START_DATE_MISSING.error()
         end_date = _date(settings, "end_date")
         if start_date < timestamps.EPOCH:
-            raise refusal("start_date", "lies before 1970. Give the day of the project's first data.")
+            raise messages.START_DATE_TOO_EARLY.error()
         if start_date > system_time():
-            raise refusal("start_date", f"lies in the future ({settings['start_date']}). Give a past day, or today.")
+            raise messages.START_DATE_IN_FUTURE.error(date=settings["start_date"])
         if end_date is not None and end_date <= start_date:
-            raise refusal(
-                "end_date",
-                "is not after start_date. Give a later timestamp, or leave it empty to read up to now.",
-            )
+            raise messages.END_DATE_TOO_EARLY.error()
         region = _choice(settings, "region", tuple(HOSTS), "US")
         return cls(
             api_key=_api_key(settings),
@@ -99,26 +92,15 @@ class Config:
         )
 
 
-def refusal(setting: str, trouble: str) -> AirbyteTracedException:
-    """The error for a setting that cannot be used: its name and what to do about it, in a sentence."""
-    return AirbyteTracedException(
-        message=f"The setting '{setting}' {trouble}",
-        internal_message=f"invalid setting: {setting}",
-        failure_type=FailureType.config_error,
-    )
-
-
 def _api_key(settings: Mapping[str, Any]) -> str:
     key = settings.get("api_key")
     if key is None or key == "":
-        raise refusal("api_key", "is missing. Create a server-side key in Iterable under Integrations > API Keys.")
+        raise messages.API_KEY_MISSING.error()
     if not isinstance(key, str):
-        raise refusal("api_key", "must be text.")
+        raise messages.API_KEY_NOT_TEXT.error()
     key = key.strip()
     if not _KEY.fullmatch(key):
-        raise refusal(
-            "api_key", "holds a space, a line break or another character that no key has. Copy the key again."
-        )
+        raise messages.API_KEY_CHARACTERS.error()
     return key
 
 
@@ -127,11 +109,11 @@ def _date(settings: Mapping[str, Any], name: str) -> datetime | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise refusal(name, f"must be text in the form {DATE_FORMS}, not {_quoted(value, _LIKE_DATE)}.")
+        raise messages.NOT_A_DATE.error(setting=name, value=_quoted(value, _LIKE_DATE))
     try:
         return timestamps.from_setting(value.strip())
     except ValueError:
-        raise refusal(name, f"is not a date that exists: {_quoted(value, _LIKE_DATE)}. Use {DATE_FORMS}.") from None
+        raise messages.NO_SUCH_DATE.error(setting=name, value=_quoted(value, _LIKE_DATE)) from None
 
 
 def _integer(settings: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
@@ -141,9 +123,11 @@ def _integer(settings: Mapping[str, Any], name: str, default: int, least: int, m
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise refusal(name, f"must be a whole number from {least} to {most}, not {_quoted(value, _LIKE_NUMBER)}.")
+        raise messages.NOT_A_WHOLE_NUMBER.error(
+            setting=name, least=least, most=most, value=_quoted(value, _LIKE_NUMBER)
+        )
     if not least <= value <= most:
-        raise refusal(name, f"must lie between {least} and {most}, not {_quoted(value, _LIKE_NUMBER)}.")
+        raise messages.OUT_OF_BOUNDS.error(setting=name, least=least, most=most, value=_quoted(value, _LIKE_NUMBER))
     return value
 
 
@@ -152,25 +136,21 @@ def _choice(settings: Mapping[str, Any], name: str, choices: tuple[str, ...], de
     if value is None:
         return default
     if not isinstance(value, str) or value not in choices:
-        raise refusal(name, f"must be one of {', '.join(choices)}, not {_quoted(value, _LIKE_CHOICE)}.")
+        raise messages.NOT_A_CHOICE.error(setting=name, choices=", ".join(choices), value=_quoted(value, _LIKE_CHOICE))
     return value
 
 
 def _url(environment: Mapping[str, str], default: str) -> str:
     url = environment.get("ITERABLE_API_URL") or default
     if not url.startswith(("https://", "http://")):
-        raise refusal("ITERABLE_API_URL", "(an environment variable) must begin with https://.")
+        raise messages.API_URL_SCHEME.error()
     try:
         parts = urlsplit(url)
         is_address = bool(parts.hostname) and parts.port != 0 and not {"@", "?", "#"} & set(url)
     except ValueError:
         is_address = False
     if not is_address:
-        raise refusal(
-            "ITERABLE_API_URL",
-            "(an environment variable) must be an address like https://127.0.0.1:8080, without user name, password or "
-            "query.",
-        )
+        raise messages.API_URL_UNUSABLE.error()
     return url.rstrip("/")
 
 
@@ -183,7 +163,7 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise refusal(name, f"(an environment variable) must be a number above 0, not {_quoted(text, _LIKE_NUMBER)}.")
+        raise messages.NOT_POSITIVE.error(variable=name, value=_quoted(text, _LIKE_NUMBER))
     return value
 
 

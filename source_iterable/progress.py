@@ -9,6 +9,7 @@ from datetime import timedelta
 from threading import Lock
 
 from source_iterable.masking import MAX_NAME, is_name
+from source_iterable.messages import Message
 from source_iterable.windows import Window
 
 MAX_COUNTED_NAMES = 1000  # bounds the memory; further names are counted together
@@ -86,8 +87,9 @@ class Progress:
         else:
             self._other_names += 1
 
-    def remark(self, text: str, *, once: bool = False) -> None:
+    def remark(self, message: Message, *, once: bool = False, **values: object) -> None:
         """Log a warning now, and repeat it in the summary. May be called from any thread."""
+        text = message.format(**values)
         with self._lock:
             if once and text in self.remarks:
                 return
@@ -107,7 +109,7 @@ class Progress:
             "" if self._requests == 1 else "s",
             duration(time.monotonic() - self._started),
             f"; the next attempt resumes from {resumption}" if resumption else "",
-            "".join(f"; {remark}" for remark in self.remarks),
+            "".join(f"; {remark.removesuffix('.')}" for remark in self.remarks),
         )
         logged = self.names.most_common(MAX_LOGGED_NAMES)
         others = self.names.total() + self._other_names - sum(count for _, count in logged)

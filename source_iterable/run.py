@@ -14,10 +14,10 @@ from contextlib import closing, suppress
 from typing import Any, NoReturn, cast
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
-from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable import messages
 from source_iterable.config import Config
 from source_iterable.masking import unnamed
 from source_iterable.output import TERMINATED, Log, Output
@@ -96,11 +96,7 @@ def answer(arguments: list[str], output: Output, log: Log) -> None:
     signal.signal(signal.SIGTERM, output.end)
     parsed = entrypoint.parse_args(arguments)
     if parsed.command is None:
-        raise AirbyteTracedException(
-            message="No command was given. Give one of spec, check, discover and read; --help tells of each.",
-            internal_message="no command",
-            failure_type=FailureType.config_error,
-        )
+        raise messages.NO_COMMAND.error()
     if parsed.command == "read":
         require_temporary_folder()
     try:
@@ -110,10 +106,7 @@ def answer(arguments: list[str], output: Output, log: Log) -> None:
     finally:
         if output.ending and parsed.command == "read":
             log.finish()
-            logger.warning(
-                "The sync was told to end (SIGTERM): it was cancelled, or took longer than it may. What the STATE "
-                "messages tell is saved, and the next attempt resumes from there."
-            )
+            logger.warning(messages.TERMINATED.format())
 
 
 def _finish(log: Log, status: int) -> int:
@@ -142,9 +135,4 @@ def require_temporary_folder() -> None:
     try:
         tempfile.gettempdir()
     except OSError as error:
-        raise AirbyteTracedException(
-            message="There is no temporary folder that can be written to. Set $TMPDIR to one, with room for "
-            "ITERABLE_SPOOL_MEGABYTES (2 GB by default).",
-            internal_message=str(error),
-            failure_type=FailureType.config_error,
-        ) from error
+        raise messages.NO_TEMPORARY_FOLDER.error(detail=str(error)) from error

@@ -17,17 +17,15 @@ from airbyte_cdk.models import (
     AirbyteStateType,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
-    FailureType,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.api.client import Api
 from source_iterable.api.error_response import TELLING, ErrorResponse, is_web_page
-from source_iterable.api.errors import REGION_HELP, key_error
 from source_iterable.api.export_jobs import MOST_JOBS
 from source_iterable.api.rate_limits import EXPORT_PATH
 from source_iterable.config import Config
@@ -118,11 +116,7 @@ class SourceIterable(AbstractSource):
         except AirbyteTracedException as error:
             return False, error.message
         except requests.RequestException as error:
-            return False, (
-                f"Iterable could not be reached at {api.host} ({type(error).__name__}). "
-                "Check the data center (region), and that this machine may connect there; if both are right, try again "
-                "later."
-            )
+            return False, messages.UNREACHABLE.format(host=api.host, reason=type(error).__name__)
         if doubt:
             logger.warning(doubt)
         return True, doubt
@@ -166,10 +160,7 @@ class SourceIterable(AbstractSource):
             if isinstance(stream, PrefetchedStream):
                 prefetcher.add(_plan(stream))
         if any(isinstance(stream, Users) for stream in selected):
-            logger.info(
-                "users: profiles last updated before %s are not read.",
-                timestamps.formatted(parsed.start_date),
-            )
+            logger.info(messages.OLDER_PROFILES.format(start=timestamps.formatted(parsed.start_date)))
         ordered = ConfiguredAirbyteCatalog(streams=[stream.configured for stream in in_turn if stream.configured])
         try:
             prefetcher.start()
@@ -187,14 +178,11 @@ class SourceIterable(AbstractSource):
         with api.ask_once("channels", silence=CHECK_READ_TIMEOUT) as response:
             answer = _answer(api, response)
             if answer.status in REFUSED:
-                raise key_error(answer)
+                raise messages.KEY_REFUSED.error(answer=answer)
             if answer.status != requests.codes.ok:
-                raise AirbyteTracedException(
-                    message=f"Iterable answered {answer} to a simple request. Try again later; "
-                    "if it stays so, see status.iterable.com."
-                )
+                raise messages.UNEXPECTED_STATUS.error(answer=answer)
             if b'"channels"' not in answer.body:
-                raise _not_iterable(api)
+                raise messages.NOT_ITERABLE.error(host=api.host)
 
     @staticmethod
     def _prove_export(api: Api) -> str | None:
@@ -211,18 +199,12 @@ class SourceIterable(AbstractSource):
                     return None
                 answer = _answer(api, response)
                 if answer.status in REFUSED:
-                    raise AirbyteTracedException(
-                        message=f"Iterable accepts the API key, but not for exports ({answer}). Read-only, "
-                        "Mobile and JavaScript keys may not export: create a key of the type Server-side in Iterable "
-                        "under Integrations > API Keys and set it here."
-                    )
+                    raise messages.KEY_NOT_FOR_EXPORTS.error(answer=answer)
                 if answer.status == requests.codes.too_many_requests:
-                    return "The API key is accepted; export permission not proven: the limit is in use."
-                return f"The API key is accepted; export permission not proven: Iterable answered {answer}."
+                    return messages.EXPORT_LIMIT_IN_USE.format()
+                return messages.EXPORT_NOT_PROVEN.format(answer=answer)
         except requests.ReadTimeout:
-            return (
-                f"The API key is accepted; export permission not proven: no answer within {CHECK_READ_TIMEOUT:.0f} s."
-            )
+            return messages.EXPORT_NOT_ANSWERED.format(seconds=CHECK_READ_TIMEOUT)
 
 
 def _is_of_streams(state: AirbyteStateMessage) -> bool:
@@ -237,21 +219,10 @@ def _answer(api: Api, response: requests.Response) -> ErrorResponse:
     """What ``response`` says, if it is Iterable's, and from an endpoint that Iterable has."""
     answer = ErrorResponse(response)
     if answer.is_of_no_endpoint:
-        raise AirbyteTracedException(
-            message=f"Iterable's {api.data_center} does not have the endpoint {answer.endpoint}, which this connector "
-            f"cannot do without. {REGION_HELP}",
-            failure_type=FailureType.config_error,
-        )
+        raise messages.REQUIRED_ENDPOINT_MISSING.error(data_center=api.data_center, endpoint=answer.endpoint)
     if is_web_page(response) and answer.status in TELLING:
-        raise _not_iterable(api)
+        raise messages.NOT_ITERABLE.error(host=api.host)
     return answer
-
-
-def _not_iterable(api: Api) -> AirbyteTracedException:
-    return AirbyteTracedException(
-        message=f"What answers at {api.host} is not Iterable's API. "
-        "Check the data center (region), and any proxy on the way."
-    )
 
 
 @contextmanager
@@ -260,11 +231,7 @@ def _document(path: str, wanted: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise AirbyteTracedException(
-            message=f"The file {path} does not hold {wanted}.",
-            internal_message=f"{type(error).__name__} in {path}",
-            failure_type=FailureType.config_error,
-        ) from error
+        raise messages.UNREADABLE_FILE.error(detail=type(error).__name__, path=path, content=wanted) from error
 
 
 def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
@@ -272,12 +239,7 @@ def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
     selected = Counter(configured.stream.name for configured in catalog.streams)
     repeated = [name for name, times in selected.items() if times > 1]
     if repeated:
-        raise AirbyteTracedException(
-            message=f"The configured catalog lists streams more than once: {', '.join(repeated)}. Leave one entry for "
-            "each stream; what needs two sync modes, or two destinations, needs two connections.",
-            internal_message="streams listed more than once",
-            failure_type=FailureType.config_error,
-        )
+        raise messages.STREAMS_REPEATED.error(streams=", ".join(repeated))
 
 
 def _selects_exports(catalog: ConfiguredAirbyteCatalog) -> bool:

@@ -341,7 +341,7 @@ def test_addresses_in_error_texts_are_masked() -> None:
     with pytest.raises(AirbyteTracedException) as error:
         attempts().interpret_response(answer(400, body))
 
-    assert error.value.internal_message == "HTTP 400 BadParams: no user ***@*** <***@***>, sorry"
+    assert error.value.internal_message == "request_refused: HTTP 400 BadParams: no user ***@*** <***@***>, sorry"
     assert "@example" not in str(error.value.message)
 
 

@@ -10,16 +10,16 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.call_rate import LimiterSession
 from airbyte_cdk.sources.streams.http import HttpClient
 from airbyte_cdk.sources.streams.http.tcp_keepalive import TcpKeepaliveHTTPAdapter
 from requests.auth import AuthBase
 
+from source_iterable import messages
 from source_iterable.api.body import Body
 from source_iterable.api.clock import Clock
 from source_iterable.api.error_response import TELLING, endpoint_of, is_busy, is_web_page
-from source_iterable.api.errors import MissingEndpointError, failure, missing_endpoint_error, refused_key_error
+from source_iterable.api.errors import MissingEndpointError
 from source_iterable.api.patience import Outage
 from source_iterable.api.rate_limits import (
     EXPORT_PATH,
@@ -126,7 +126,7 @@ class Api:
         self.require_key(stream)
         endpoint = endpoint_of(self.url + path)
         if endpoint in self._missing_endpoints:
-            raise missing_endpoint_error(stream, endpoint, self.data_center)
+            raise MissingEndpointError(stream, endpoint, self.data_center)
         try:
             return self._body(method, self.url + path, path, policy, stream, session, logger, **what)
         except MissingEndpointError:
@@ -156,13 +156,7 @@ class Api:
             AirbyteTracedException: As `RetryPolicy` tells; a system_error for a URL that is not HTTPS where the API is.
         """
         if urlsplit(url).scheme not in {"https", urlsplit(self.url).scheme}:
-            raise failure(
-                stream,
-                "Iterable names a file of an export at an address that is not HTTPS, which is refused. "
-                "Report this with the log of the sync.",
-                "a signed URL without HTTPS",
-                FailureType.system_error,
-            )
+            raise messages.FILE_NOT_HTTPS.error(stream)
         return self._body("GET", url, EXPORT_PATH, policy, stream, self.storage, quiet)
 
     def cancel(self, path: str) -> None:
@@ -183,7 +177,7 @@ class Api:
     def require_key(self, stream: str) -> None:
         """Raise the error for ``stream`` if Iterable refused the key everywhere, instead of asking once more."""
         if self.key_refusal:
-            raise refused_key_error(stream, self.key_refusal)
+            raise messages.KEY_REFUSED_IN_SYNC.error(stream, answer=self.key_refusal)
 
     def ask_once(self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0) -> requests.Response:
         """Request ``path`` outside the budget and without a second try; the caller reads the status.
@@ -210,7 +204,7 @@ class Api:
                 time.sleep(attempt)
             else:
                 return
-        logger.warning("Iterable's time could not be requested (%s): this machine's clock counts.", trouble)
+        logger.warning(messages.NO_SERVER_TIME.format(reason=trouble))
 
     @property
     def key_refusal(self) -> str:

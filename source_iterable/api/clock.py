@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
+from source_iterable import messages
 from source_iterable.timestamps import system_time, whole_second
 
 TOLERANCE = timedelta(seconds=60)
@@ -48,11 +49,8 @@ class Clock:
                 self._fixed = min(self._fixed, whole_second(told))
         ahead = self._system() - self._server[0]
         if abs(ahead) > TOLERANCE:
-            logger.warning(
-                "This machine's clock is %d s %s Iterable's. The earlier of the two counts; set this machine's clock.",
-                abs(ahead).total_seconds(),
-                "ahead of" if ahead > timedelta() else "behind",
-            )
+            direction = "ahead of" if ahead > timedelta() else "behind"
+            logger.warning(messages.CLOCK_IS_OFF.format(seconds=abs(ahead).total_seconds(), direction=direction))
 
     def fixed(self) -> datetime:
         """The timestamp at which this sync began: the present when it was first requested."""

@@ -17,10 +17,10 @@ import requests
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.api.body import Body
 from source_iterable.api.client import Api
-from source_iterable.api.errors import MissingEndpointError, RequestRejected
+from source_iterable.api.errors import DeniedError, MissingEndpointError, RequestRejected
 from source_iterable.api.job_answers import (
     COMPLETED,
     UnusableAnswerError,
@@ -175,11 +175,10 @@ class ExportJobs:
         job: object = None
         try:
             job = read_object(self._api.post("export/start", asked, policy, wanted.stream, self._session)).get("jobId")
-        except AirbyteTracedException as error:
-            is_denied = error.failure_type is FailureType.config_error and not isinstance(error, MissingEndpointError)
-            if not is_denied or self._api.key_refusal:
+        except DeniedError as denied:
+            if self._api.key_refusal:
                 raise
-            raise self._no_more_jobs("", str(error.internal_message)) from error
+            raise self._no_more_jobs("", denied.answer.detail) from denied
         except RequestRejected as rejected:
             if rejected.answer.status in KEY_REFUSED:
                 raise self._failed(str(rejected.answer)) from rejected
@@ -271,5 +270,5 @@ class ExportJobs:
     def _no_more_jobs(self, whom: str, why: str) -> NoExportJobError:
         """Request no more jobs, for the stream that is named or for any."""
         if not self._stopped.is_set() and self._refused.setdefault(whom, why) is why:
-            logger.info("%s: no more export jobs in this sync: %s.", whom or "All streams", why)
+            logger.info("%s: %s.", whom or "All streams", messages.NO_MORE_JOBS.format(reason=why))
         return NoExportJobError(why)

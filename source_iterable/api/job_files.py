@@ -14,7 +14,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable.api.body import Body
 from source_iterable.api.client import Api
-from source_iterable.api.errors import RequestRejected, disk_full_error
+from source_iterable.api.errors import RequestRejected
 from source_iterable.api.job_answers import COMPLETED, UnusableAnswerError, files_of, next_after, read_object
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.exceptions import DiskFullError, TooLargeError
@@ -138,7 +138,7 @@ class JobFiles:
         try:
             body = Body.multipart(reservation)
         except OSError as error:
-            raise disk_full_error(self._request.stream, error) from error
+            raise DiskFullError(self._request.stream, error) from error
         files = 0
         try:
             for entries, after in self.pages():

@@ -16,6 +16,8 @@ from airbyte_cdk.sources.streams.call_rate import (
     Rate,
 )
 
+from source_iterable import messages
+
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
 METRICS_PATH = "campaigns/metrics"
@@ -63,10 +65,8 @@ class Budget(HttpAPIBudget):
             wait = hit.time_to_wait.total_seconds()
             path = urlsplit(request.url).path.removeprefix("/api/")
             if wait > NOTABLE_WAIT and path in REQUESTS_PER_MINUTE:
-                logger.info(
-                    "Waiting %.0f s or more before the next request to %s: Iterable allows %d a minute.",
-                    wait, path, REQUESTS_PER_MINUTE[path],
-                )  # fmt: skip
+                number = REQUESTS_PER_MINUTE[path]
+                logger.info(messages.WAITING_FOR_BUDGET.format(seconds=wait, endpoint=path, number=number))
             super().acquire_call(request, block=True, timeout=timeout)
 
 

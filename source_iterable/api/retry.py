@@ -17,25 +17,20 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
     ErrorResolution,
     ResponseAction,
 )
-from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable import messages
 from source_iterable.api import rate_limits
 from source_iterable.api.body import Body
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
 from source_iterable.api.error_response import TELLING, ErrorResponse, is_busy, is_web_page, retry_after
-from source_iterable.api.errors import (
-    RequestRejected,
-    disk_full_error,
-    failure,
-    missing_endpoint_error,
-    permission_error,
-    refused_key_error,
-)
+from source_iterable.api.errors import DeniedError, MissingEndpointError, RequestRejected
 from source_iterable.api.patience import LONGEST_WAIT, NO_PATIENCE, PATIENCE, Outage, Patience, Trouble
 from source_iterable.api.rate_limits import NOTABLE_WAIT, RateLimitWaits
 from source_iterable.api.readings import MAX_READINGS, Ending, Readings
 from source_iterable.api.refusals import CHECK_WAITS, Refusals
+from source_iterable.exceptions import DiskFullError
 from source_iterable.masking import masked
+from source_iterable.messages import Message, MessageError
 
 MAX_ATTEMPTS = 2  # of what may be too much, before less is requested
 SERVER_TRIES = 4  # of an error of the server, before it is taken for a sign that too much was requested
@@ -168,11 +163,11 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         except BrokenBodyError as error:
             return self._failed(Trouble.LOST, f"the answer broke off ({error})")
         except UnusableBodyError as error:
-            raise self._system_error(f"cannot be read: {masked(str(error))}.", masked(str(error))) from error
+            raise self._error(messages.UNREADABLE_ANSWER, reason=masked(str(error))) from error
         except OSError as error:
             self._disk_full += 1
             if self.on_exhausted is not None or self._disk_full >= DISK_TRIES:
-                raise disk_full_error(self.stream, error) from error
+                raise DiskFullError(self.stream, error) from error
             if self.on_disk_full is not None:  # downloads of other streams may fill it for the moment
                 self.on_disk_full()
             return self._retry("no room on disk")
@@ -207,12 +202,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if ending.is_proven:
             return self._retry("a line is not JSON")
         if readings.count >= MAX_READINGS:
-            raise self._transient_error(
-                f"was answered {readings.count} times, and no two answers in a row were the same, although nothing "
-                "else shows whether one is whole: they came without a length, chunked encoding or compression. A proxy "
-                "on the way probably takes these away: let the connector's requests pass it unchanged.",
-                "answers without an end that disagree",
-            )
+            raise self._error(messages.ANSWERS_DIFFER, times=readings.count)
         return self._retry("nothing shows whether the answer is whole")
 
     def _refused(self, response: requests.Response) -> ErrorResolution:
@@ -222,11 +212,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             return self._limit_met(response)
         if requests.codes.multiple_choices <= status < requests.codes.bad_request:
             response.close()
-            raise self._system_error(
-                f"was answered with a redirect (HTTP {status}), which is not followed, so that the API key stays "
-                "with Iterable. Check the data center (region), and any proxy on the way.",
-                "redirect refused",
-            )
+            raise self._error(messages.REDIRECTED, status=status)
         answer = ErrorResponse(response)
         self._require_endpoint(answer)
         if status in {requests.codes.unauthorized, requests.codes.forbidden} and status not in self._rejects:
@@ -240,31 +226,31 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if is_busy(status):
             tries = SERVER_TRIES if self.tries > 1 else 1
             return self._failed(Trouble.SERVER, f"Iterable answered {answer}", answer.detail, tries=tries)
-        raise self._system_error(f"was refused: {answer}. Report this with the log of the sync.", answer.detail)
+        raise self._error(messages.REQUEST_REFUSED, answer.detail, answer=answer)
 
     def _require_endpoint(self, answer: ErrorResponse) -> None:
         if answer.is_of_no_endpoint:
-            raise missing_endpoint_error(self.stream, answer.endpoint, self.data_center)
+            raise MissingEndpointError(self.stream, answer.endpoint, self.data_center)
 
     def _key_met_refusal(self, answer: ErrorResponse) -> ErrorResolution:
         """What to do about a 401 or 403: send the request again for two minutes, if the key was accepted before."""
         refusals = self.refusals
         if refusals is None:
-            raise permission_error(self.stream, answer)
+            raise DeniedError(self.stream, answer)
         is_key_refused = refusals.is_key_refused()
         self._key_refused = self._key_refused and is_key_refused
         checks = self._denied
         if refusals.of_key:
-            raise refused_key_error(self.stream, refusals.of_key)
+            raise messages.KEY_REFUSED_IN_SYNC.error(self.stream, answer=refusals.of_key)
         is_doubtful = refusals.is_doubtful(answer.endpoint, self.stream, is_key_refused=is_key_refused)
         if is_doubtful and checks < len(CHECK_WAITS):
             self._denied += 1
             return self._retry(f"Iterable answered {answer}, although the key was accepted before", CHECK_WAITS[checks])
         if self._key_refused and refusals.is_final(checks):
             refusals.believe_key_refused(answer)
-            raise refused_key_error(self.stream, refusals.of_key)
+            raise messages.KEY_REFUSED_IN_SYNC.error(self.stream, answer=refusals.of_key)
         refusals.believe_denied(answer.endpoint, self.stream)
-        raise permission_error(self.stream, answer)
+        raise DeniedError(self.stream, answer)
 
     def _unanswered(self, error: Exception | None) -> ErrorResolution:
         if isinstance(error, requests.exceptions.SSLError):
@@ -278,7 +264,7 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             if any(sign in str(error) for sign in ("Connection aborted", "RemoteDisconnected", "reset by peer")):
                 return self._failed(Trouble.LOST, "the connection was lost")
             return self._failed(Trouble.UNREACHABLE, "no connection could be made")
-        raise self._system_error("could not be requested. Report this with the log of the sync.", type(error).__name__)
+        raise self._error(messages.NOT_REQUESTED, type(error).__name__)
 
     def _failed(self, kind: Trouble, trouble: str, detail: str = "", *, tries: int | None = None) -> ErrorResolution:
         if self._patience is None:
@@ -297,11 +283,9 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
             if self._broken >= (tries or self.tries):
                 raise self.on_exhausted(trouble)
         if patience.is_exhausted:
-            raise self._transient_error(
-                f"failed {patience.tries} times in {_minutes(patience.elapsed)}; the last time {trouble}. "
-                "Iterable or the network on the way may be down. If another attempt ends at the same place, report "
-                "that to Iterable's support.",
-                detail or trouble,
+            duration = _minutes(patience.elapsed)
+            raise self._error(
+                messages.RETRIES_EXHAUSTED, detail, tries=patience.tries, duration=duration, trouble=trouble
             )
         return self._retry(trouble)
 
@@ -316,7 +300,8 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         if self._patience is not None:
             self._patience.waited(wait)
         self._wait = wait
-        logger.info("%s: requesting %s again in %.0f s: %s.", self.stream, self.subject, wait, trouble)
+        note = messages.RETRYING.format(subject=self.subject, seconds=wait, trouble=trouble)
+        logger.info("%s: %s.", self.stream, note)
         return self._resolution(trouble)
 
     def _resolution(self, trouble: str) -> ErrorResolution:
@@ -330,26 +315,18 @@ class RetryPolicy(ErrorHandler, BackoffStrategy):
         wait = limit.next(asked)
         if limit.waited + wait > self.limit_patience:
             remaining = f"Iterable asks to wait {asked:.0f} s more" if asked == wait else "the limit stays in use"
-            raise self._transient_error(
-                f"met Iterable's rate limit (HTTP 429): {limit.waited:.0f} s were waited for and {remaining}. "
-                "Other programs use this project's limit: let them pause, or sync at another time.",
-                "rate limit exceeded",
-            )
+            raise self._error(messages.RATE_LIMITED, waited=limit.waited, limit=remaining)
         limit.spend(wait)
         self._wait = wait
         if wait > NOTABLE_WAIT:
-            logger.info(
-                "%s: waiting %.0f s for %s: Iterable answered HTTP 429, another program uses the limit "
-                "(%.0f of at most %.0f s).",
-                self.stream, wait, self.subject, limit.waited, self.limit_patience,
-            )  # fmt: skip
+            note = messages.WAITING_FOR_LIMIT.format(
+                seconds=wait, subject=self.subject, waited=limit.waited, most=self.limit_patience
+            )
+            logger.info("%s: %s.", self.stream, note)
         return self._resolution("rate limit in use")
 
-    def _system_error(self, trouble: str, detail: str) -> AirbyteTracedException:
-        return failure(self.stream, f"{self.subject} {trouble}", detail, FailureType.system_error)
-
-    def _transient_error(self, trouble: str, detail: str) -> AirbyteTracedException:
-        return failure(self.stream, f"{self.subject} {trouble}", detail, FailureType.transient_error)
+    def _error(self, message: Message, detail: str = "", **values: object) -> MessageError:
+        return message.error(self.stream, detail, subject=self.subject, **values)
 
 
 def _minutes(seconds: float) -> str:

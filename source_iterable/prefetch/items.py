@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from source_iterable import messages
 from source_iterable.prefetch.item_failures import ItemFailure, ItemRetryPolicy, Outage, UnavailableError
 from source_iterable.prefetch.plans import (
     REMEMBERED_SIZES,
@@ -230,11 +231,8 @@ class ItemPlan(SlicePlan[Any]):
     def _wait(self, failed: Slice[Any] | None, failure: ItemFailure, now: float) -> None:
         """Request nothing for a while, then one slice, which shows whether the outage is over."""
         if not self._outage.is_on:
-            logger.warning(
-                "%s: nothing is available from Iterable for the moment (%s). Waiting for it, %.0f s of the same at "
-                "most; running downloads continue.",
-                self.stream, failure.reason, self._policy.max_outage,
-            )  # fmt: skip
+            warning = messages.LISTS_PAUSED.format(reason=failure.reason, seconds=self._policy.max_outage)
+            logger.warning("%s: %s", self.stream, warning)
         delay = self._outage.next_delay(failure.kind, now, is_current=self._is_current)
         self._suspects.clear()  # their failures are those of the outage
         self._drop_probe()

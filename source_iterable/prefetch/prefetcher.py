@@ -17,6 +17,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from source_iterable import messages
 from source_iterable.prefetch.choice import next_direct, next_for_job
 from source_iterable.prefetch.plans import Body, Slice, SlicePlan, State
 from source_iterable.prefetch.results import RETRY_DELAYS, finish
@@ -117,7 +118,7 @@ class Prefetcher:
                 slice_ = self._take(plan, since + HEARTBEAT_SECONDS)
             except _StillWaitingError as waiting:
                 # Without the lock: where the destination does not read, this blocks, and the threads continue.
-                logger.info("%s: still waiting for what comes next (%s).", plan.stream, waiting)
+                logger.info("%s: %s.", plan.stream, messages.STILL_WAITING.format(what=waiting))
                 continue
             except TimeoutError:
                 slice_ = None

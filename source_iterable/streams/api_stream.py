@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping, Seque
 from typing import Any, ClassVar
 
 import requests
-from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType
+from airbyte_cdk.models import ConfiguredAirbyteStream
 from airbyte_cdk.sources.streams.http import HttpStream
 
+from source_iterable import messages
 from source_iterable.api.body_scan import UnusableBodyError
-from source_iterable.api.errors import failure
 from source_iterable.api.patience import LONG_PATIENCE, PATIENCE, SHORT_PATIENCE
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.progress import Progress
@@ -145,18 +145,8 @@ class ApiStream(DiskUser, HttpStream, ABC):
 
     def warn_of_unframed(self) -> None:
         """Warn, once, that answers came without any sign of their end."""
-        self.progress.remark(
-            "answers came without a length, chunked encoding or compression, so that a lost connection looks like "
-            "their end: each was requested until two in a row were the same. A proxy on the way probably takes these "
-            "away: let the connector's requests pass it unchanged",
-            once=True,
-        )
+        self.progress.remark(messages.UNFRAMED_ANSWERS, once=True)
 
-    def unexpected(self, trouble: str) -> Exception:
+    def unexpected(self, found: str) -> messages.MessageError:
         """The error for an answer that is not what Iterable documents."""
-        return failure(
-            self.name,
-            f"Iterable's answer holds {trouble}, which is not as documented. Report this with the log of the sync.",
-            trouble,
-            FailureType.system_error,
-        )
+        return messages.UNEXPECTED_ANSWER.error(self.name, found=found)

@@ -13,7 +13,6 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     ConfiguredAirbyteStream,
     DestinationSyncMode,
-    FailureType,
     SyncMode,
     Type,
 )
@@ -23,8 +22,8 @@ from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import SliceLogger
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import timestamps
-from source_iterable.api.errors import StreamFailure, failure
+from source_iterable import messages, timestamps
+from source_iterable.api.errors import StreamFailure
 from source_iterable.records.batches import batches
 from source_iterable.records.columns import OFFERED_COLUMNS, OVERFLOW, Columns
 from source_iterable.records.json_lines import Row
@@ -137,13 +136,7 @@ class IterableStream(ApiStream, ABC):
             self._stop(error, resumption)
             raise
         except Exception as error:
-            defect = failure(
-                self.name,
-                f"stopped by a defect of this connector ({type(error).__name__}). Report this with the log of the "
-                "sync.",
-                type(error).__name__,
-                FailureType.system_error,
-            )
+            defect = messages.DEFECT.error(self.name, error=type(error).__name__)
             self._stop(defect, resumption)
             raise defect from error
         finally:
@@ -154,8 +147,13 @@ class IterableStream(ApiStream, ABC):
         """Remark what only the whole read shows; called before its summary."""
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
-        self.stopped = StreamFailure(str(error.message).removeprefix(f"{self.name}: "), error.failure_type, resumption)
-        error.message = f"{error.message} The next attempt resumes from {resumption}."
+        cause = str(error.message).removeprefix(f"{self.name}: ")
+        self.stopped = StreamFailure(cause, error.failure_type, resumption)
+        saved = f"The next attempt resumes from {resumption}."
+        if isinstance(error, messages.MessageError):
+            error.message = f"{self.name}: {error.what} {saved} {error.advice}"
+        else:
+            error.message = f"{error.message} {saved}"
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
         """From where the next attempt resumes, as ``state`` tells."""
@@ -176,13 +174,7 @@ class IterableStream(ApiStream, ABC):
         """Raise if the stream cannot be read as the configured catalog has it."""
         properties = self.configured.stream.json_schema.get("properties") if self.configured else None
         if properties is not None and not isinstance(properties, Mapping):
-            raise failure(
-                self.name,
-                "'properties' of this stream's json_schema in the configured catalog is not a JSON object. "
-                "Take the stream's schema from what discover prints.",
-                "unreadable catalog",
-                FailureType.config_error,
-            )
+            raise messages.SCHEMA_NOT_AN_OBJECT.error(self.name)
 
     @property
     def is_incremental(self) -> bool:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import ClassVar
 from urllib.parse import quote
 
+from source_iterable import messages
 from source_iterable.api.errors import RequestRejected
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.records.json_lines import Row
@@ -101,5 +102,5 @@ class CatalogItems(ChunkedStream, CatalogStream):
             for row in self.list_all(tally, {"catalog": catalog}):
                 yield {**row, "catalogName": row.get("catalogName") or catalog}, {}
         except RequestRejected:
-            self.logger.info("%s: a catalog vanished while the stream was read", self.name)
+            self.logger.info("%s: %s", self.name, messages.CATALOG_VANISHED.format())
         listings[catalog] = tally.result()

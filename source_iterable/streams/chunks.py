@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from source_iterable.api.body import Body
-from source_iterable.api.errors import disk_full_error
 from source_iterable.api.sorted_body import SortedBody
+from source_iterable.exceptions import DiskFullError
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import HEARTBEAT, Slice, Turn
 from source_iterable.streams.full_refresh import ResumedStream
@@ -102,7 +102,7 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
             with closing(Body.from_lines(self._lines(chunk), self.reservation())) as body:
                 yield from map(undump, islice(body.lines(), chunk.whole))
         except OSError as error:
-            raise disk_full_error(self.name, error) from error
+            raise DiskFullError(self.name, error) from error
 
     def delivered(self, stream_slice: Slice, count: int) -> None:
         """Move the state behind the chunk."""
@@ -159,7 +159,7 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
             with closing(self.patiently(keep)) as body:
                 yield from body
         except OSError as error:
-            raise disk_full_error(self.name, error) from error
+            raise DiskFullError(self.name, error) from error
 
     def _position(self, row: Row) -> Position:
         return self.position(row) if self.run is None else self.key_position(row)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 import requests
-from airbyte_cdk.models import FailureType
 
+from source_iterable import messages
 from source_iterable.api.body import LARGEST_ANSWER, Body
-from source_iterable.api.errors import failure
 from source_iterable.exceptions import TooLargeError
 from source_iterable.reservation import Reservation
 
@@ -68,12 +67,7 @@ class _ReaderReservation(Reservation):
         try:
             self._limit.reserve_for_reader(size)
         except TooLargeError as error:
-            raise failure(
-                self._stream,
-                "what has to wait on disk is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
-                str(error),
-                FailureType.config_error,
-            ) from error
+            raise messages.LISTING_OVER_LIMIT.error(self._stream, str(error)) from error
         super().grow(size)
 
     def shrink(self, size: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from source_iterable import messages
 from source_iterable.api.errors import RequestRejected
 from source_iterable.prefetch.activity import Batch
 from source_iterable.records.json_lines import Row
@@ -55,9 +56,7 @@ class Experiments(DetailStream):
         try:
             whole = self.detail(f"experiments/{row['id']}", {}, policy)
         except RequestRejected as rejected:
-            self.progress.remark(
-                f"experiment {row['id']}: only what the listing tells, Iterable answers {rejected.answer}"
-            )
+            self.progress.remark(messages.EXPERIMENT_INCOMPLETE, experiment=row["id"], answer=rejected.answer)
             whole = {}
         yield _with_campaign(row | whole), added
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from airbyte_cdk.utils import AirbyteTracedException
 
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.api.body import Body
 from source_iterable.api.rate_limits import EXPORT_PATH
 from source_iterable.prefetch import plans
@@ -126,10 +126,7 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
         slice_: plans.Slice[Window] = stream_slice["slice"]
         window, body = slice_.partition, slice_.body
         if body.malformed is not None:
-            self.progress.remark(
-                f"{window} holds lines that are not JSON ({self._unparsed}, the first is line {body.malformed}); "
-                "they are kept in dataFields, under 'unparsed'"
-            )
+            self.progress.remark(messages.UNPARSED_LINES, window=window, lines=self._unparsed, first=body.malformed)
         self._state = self._state_after(window)
         self.progress.window_done(window, count, body.size, slice_.seconds)
 

@@ -55,7 +55,7 @@ class ForgottenUsers(IterableStream):
                 refused.append(rejected)
                 continue
             except DeniedError as denied:
-                if denied.status != requests.codes.forbidden:
+                if denied.answer.status != requests.codes.forbidden:
                     raise
                 refused.append(denied)
                 continue

@@ -12,8 +12,9 @@ from typing import Any
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable import messages
 from source_iterable.api.body import Body
-from source_iterable.api.errors import RequestRejected, failure
+from source_iterable.api.errors import RequestRejected
 from source_iterable.api.patience import NO_PATIENCE, SHORT_PATIENCE
 from source_iterable.api.rate_limits import LIST_USERS_PATH
 from source_iterable.api.retry import RetryPolicy
@@ -221,12 +222,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             answer = str(rejected.answer)
             raise UnavailableError(ItemFailure(f"Iterable answers {answer}", answer, is_rejection=True)) from rejected
         except TooLargeError as error:
-            larger = failure(
-                self.name,
-                f"list {list_id} is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
-                str(error),
-                FailureType.config_error,
-            )
+            larger = messages.LIST_OVER_LIMIT.error(self.name, str(error), list=list_id)
             reason = "it is larger than the disk limit"
             raise UnavailableError(ItemFailure(reason, "size", is_final=True, error=larger)) from error
         except AirbyteTracedException as error:
@@ -255,24 +251,26 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         self._remark_skipped(skipped)
         if outage is not None:
             missing = sorted([*plan.missing, *others])
-            return failure(
+            return messages.LISTS_UNAVAILABLE.error(
                 self.name,
-                f"lists could not be read for {duration(RETRIES.max_outage)}; the last time {outage.reason}. Lists "
-                f"are missing ({len(missing)} of {self._of}): {in_words(missing)}. Iterable or the network on the way "
-                "may be down: try again when it is not.",
-                outage.reason,
-                FailureType.transient_error,
+                duration=duration(RETRIES.max_outage),
+                reason=outage.reason,
+                number=len(missing),
+                all=self._of,
+                lists=in_words(missing),
             )
         if not others:
             return None
         kind, advice = _kind_and_advice(list(others.values()))
         latest = list(others.values())[-1]
-        return failure(
+        return messages.LISTS_MISSING.error(
             self.name,
-            f"lists are missing ({len(others)} of {self._of}): {in_words(sorted(others))}. All others were delivered. "
-            f"The last one failed whenever it was requested: {latest.reason}. {advice}",
-            latest.reason,
-            kind,
+            failure_type=kind,
+            number=len(others),
+            all=self._of,
+            lists=in_words(sorted(others)),
+            reason=latest.reason,
+            advice=advice,
         )
 
     def _remark_skipped(self, skipped: Mapping[int, ItemFailure]) -> None:
@@ -281,11 +279,9 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             by_reason.setdefault(why.reason, []).append(one)
         for reason, ids in by_reason.items():
             if len(ids) == 1:
-                self.progress.remark(f"list {ids[0]} skipped: {reason}, also when requested again after all others")
+                self.progress.remark(messages.LIST_SKIPPED, list=ids[0], reason=reason)
             else:
-                self.progress.remark(
-                    f"lists {in_words(ids)} skipped: {reason}, also when requested again after all others"
-                )
+                self.progress.remark(messages.LISTS_SKIPPED, lists=in_words(ids), reason=reason)
 
     def _none_delivered(self, latest: ItemFailure) -> AirbyteTracedException:
         """The error if not one list could be read."""
@@ -293,20 +289,10 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             return latest.error
         kind = FailureType.system_error if latest.is_rejection else FailureType.transient_error
         if not self._of:
-            return failure(
-                self.name,
-                f"the listing of lists could not be read for {duration(RETRIES.max_outage)}; the last time "
-                f"{latest.reason}. Iterable or the network on the way may be down: try again when it is not.",
-                latest.reason,
-                kind,
+            return messages.LISTING_UNAVAILABLE.error(
+                self.name, failure_type=kind, duration=duration(RETRIES.max_outage), reason=latest.reason
             )
-        return failure(
-            self.name,
-            f"none of the {self._of} lists could be read; for the last one {latest.reason}. Ask Iterable's support "
-            "about it, naming the endpoint lists/getUsers.",
-            latest.reason,
-            kind,
-        )
+        return messages.NO_LIST_READ.error(self.name, failure_type=kind, all=self._of, reason=latest.reason)
 
 
 def _unavailable(reason: str) -> UnavailableError:
@@ -320,13 +306,11 @@ def _kind(reason: str) -> str:
 
 def _kind_and_advice(failures: Sequence[ItemFailure]) -> tuple[FailureType, str]:
     """How the platform takes it that lists are missing, and what to do: time can help if it can help one of them."""
-    errors = [one.error for one in failures if isinstance(one.error, AirbyteTracedException)]
+    errors = [one.error for one in failures if isinstance(one.error, messages.MessageError)]
     permanent = [error for error in errors if error.failure_type is not FailureType.transient_error]
     if len(permanent) < len(failures):
         return (
             FailureType.transient_error,
             "If another attempt ends at the same lists, report that to Iterable's support.",
         )
-    latest = permanent[-1]
-    _, _, advice = str(latest.message).partition(". ")
-    return latest.failure_type, advice
+    return permanent[-1].failure_type, permanent[-1].advice

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from source_iterable import messages
 from source_iterable.api.errors import RequestRejected
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream
@@ -37,7 +38,7 @@ class Metadata(IterableStream):
                 try:
                     value = self._get(f"{path}/{quote(key, safe='')}", rejects={404})
                 except RequestRejected:
-                    self.logger.info("%s: a key vanished while the stream was read", self.name)
+                    self.logger.info("%s: %s", self.name, messages.KEY_VANISHED.format())
                     continue
                 if str(value.get("key")) != key:
                     raise self.unexpected("another key than the one that was requested")
@@ -52,7 +53,7 @@ class Metadata(IterableStream):
             page = self._get(path, params)
             for name in (str(entry[field]) for entry in self.objects(page, self.records_key, field)):
                 if name in UNSPEAKABLE:
-                    self.progress.remark("a name that is one dot or two is left out: no address can hold it")
+                    self.progress.remark(messages.UNREQUESTABLE_NAME)
                 elif name not in seen:
                     seen.add(name)
                     yield name

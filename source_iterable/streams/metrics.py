@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date, timezone
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import FailureType
-
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.api.body import Body
 from source_iterable.api.body_scan import UnusableBodyError
 from source_iterable.api.csv import header, table
-from source_iterable.api.errors import failure
 from source_iterable.api.rate_limits import METRICS_PATH
 from source_iterable.exceptions import TooLargeError
 from source_iterable.prefetch import plans
@@ -104,12 +101,7 @@ class MetricsStream(PrefetchedStream, ABC):
         try:
             return self.api.get(self.endpoint, params, policy, self.name)
         except TooLargeError as error:
-            raise failure(
-                self.name,
-                "an answer is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
-                str(error),
-                FailureType.config_error,
-            ) from error
+            raise messages.ANSWER_OVER_LIMIT.error(self.name, str(error)) from error
 
     def slices(self) -> Iterator[Slice]:
         """The batches, each when it was downloaded whole; those of one day together."""

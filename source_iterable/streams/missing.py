@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType
+from airbyte_cdk.models import ConfiguredAirbyteStream
 
-from source_iterable.api.errors import failure
+from source_iterable import messages
 from source_iterable.streams.base import IterableStream
 from source_iterable.sync import Sync
 
@@ -30,9 +30,4 @@ class UnknownStream(IterableStream):
 
     def require_readable(self) -> None:
         """Raise, whatever the catalog says."""
-        raise failure(
-            self.name,
-            "there is no such stream in this version. Refresh the source's schema, and leave this stream out.",
-            "no such stream",
-            FailureType.config_error,
-        )
+        raise messages.UNKNOWN_STREAM.error(self.name)

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, ClassVar, TypeVar
 
-from airbyte_cdk.models import FailureType
-
+from source_iterable import messages
 from source_iterable.api.body import Body
-from source_iterable.api.errors import disk_full_error, failure
+from source_iterable.exceptions import DiskFullError
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import HEARTBEAT, IterableStream, Slice
 from source_iterable.streams.paging import Paging, Params
@@ -71,7 +70,7 @@ class PagedStream(IterableStream):
             with closing(self.patiently(self._spooled)) as listing:
                 yield from self._records(listing)
         except OSError as error:
-            raise disk_full_error(self.name, error) from error
+            raise DiskFullError(self.name, error) from error
 
     def _records(self, listing: Body) -> Iterator[Row]:
         for line in listing.lines():
@@ -132,7 +131,7 @@ class PagedStream(IterableStream):
             before = listed
         else:
             self.in_doubt = True
-            self.progress.remark("it changed each time it was listed; what changed meanwhile comes with the next sync")
+            self.progress.remark(messages.LISTING_CHANGED)
         filters = ", ".join(f"{name}={value}" for name, value in self.filters(part).items())
         tally.end_part(filters, paging.total)
 
@@ -156,18 +155,8 @@ class PagedStream(IterableStream):
             return
         self.in_doubt = True
         if not any(listed.rows for listed in listings):
-            raise failure(
-                self.name,
-                f"Iterable lists no rows, although its own totals are not 0 (listed: {named(doubts)}). So nothing is "
-                "read, and the destination keeps what it has. Try again later; if it stays so, report this with the "
-                "log of the sync.",
-                "no rows, but a total",
-                FailureType.transient_error,
-            )
-        self.progress.remark(
-            f"Iterable's own totals disagree with what it listed, so rows may be missing: {named(doubts)}. "
-            "If it stays so, report this with the log of the sync"
-        )
+            raise messages.NO_ROWS_BUT_TOTALS.error(self.name, totals=named(doubts))
+        self.progress.remark(messages.TOTALS_DISAGREE, totals=named(doubts))
 
     def begin(self) -> bool:
         """Get ready to list; returns whether there is anything to read."""

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from airbyte_cdk.models import FailureType
-
+from source_iterable import messages
 from source_iterable.api.client import origin
-from source_iterable.api.errors import failure
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.base import IterableStream
 from source_iterable.streams.totals import total_of
@@ -62,13 +60,7 @@ class Paging:
         if position is None:
             return None
         if self._empty >= MAX_EMPTY_PAGES:
-            raise failure(
-                self._stream.name,
-                f"{MAX_EMPTY_PAGES} pages in a row have no rows, and yet Iterable names another one. Try again later; "
-                "if it stays so, report this with the log of the sync.",
-                "empty pages without end",
-                FailureType.system_error,
-            )
+            raise messages.EMPTY_PAGES.error(self._stream.name, pages=MAX_EMPTY_PAGES)
         # Whether the address of a next page repeats the other parameters is not documented.
         kept = {name: value for name, value in self._first_page.items() if name not in POSITIONS}
         return {**kept, **self._filters, **position}
@@ -81,9 +73,7 @@ class Paging:
         query = self._query_of(url)
         if not rows and query in self._seen:
             self.is_doubtful = True
-            self._stream.progress.remark(
-                "a page without rows named a next page that was read before, and was taken for the end"
-            )
+            self._stream.progress.remark(messages.PAGE_TAKEN_FOR_END)
             return None
         self.require_new_page(query)
         return dict(parse_qsl(query))
@@ -103,13 +93,7 @@ class Paging:
         except ValueError as error:
             raise self._stream.unexpected("a next page whose address cannot be read") from error
         if not is_of_iterable:
-            raise failure(
-                self._stream.name,
-                "Iterable's answer names a next page on another host, which is refused: the API key would leave "
-                "Iterable. Check the data center (region), and any proxy on the way.",
-                "nextPageUrl on another host",
-                FailureType.system_error,
-            )
+            raise messages.FOREIGN_PAGE.error(self._stream.name)
         query = urlsplit(following).query
         if not parse_qsl(query):
             raise self._stream.unexpected("a next page without parameters")

@@ -6,9 +6,9 @@ from abc import ABC
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
+from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 
-from source_iterable.api.errors import failure
+from source_iterable import messages
 from source_iterable.streams.api_stream import ApiStream
 from source_iterable.streams.base import IterableStream
 from source_iterable.sync import Sync
@@ -44,41 +44,22 @@ class StatefulStream(IterableStream, ABC):
     def require_usable_state(self) -> None:
         """Raise if a saved state is not used and everything would be appended again."""
         if self._trouble and self.appends:
-            raise failure(
-                self.name,
-                f"the saved state cannot be used: {self._trouble}. In Append, everything would be appended again. "
-                "Correct the saved states. To start this stream from its beginning, clear its data in Airbyte, or take "
-                "it out of the saved states.",
-                "unusable state",
-                FailureType.config_error,
-            )
+            raise messages.UNUSABLE_STATE.error(self.name, reason=self._trouble)
 
     def require_readable(self) -> None:
         """Raise also if the saved state cannot be used; warn where that costs no more than time."""
         super().require_readable()
         self.require_usable_state()
         if self._trouble:
-            self.progress.remark(
-                f"the saved state is not used: {self._trouble}. The stream starts from {self._resumption(self.state)}. "
-                "Correct the saved states, if it should not."
-            )
+            self.progress.remark(messages.STATE_NOT_USED, reason=self._trouble, start=self._resumption(self.state))
 
     def warn_of_future(self, saved: object) -> None:
         """Warn that the state ``saved`` is later than the present: there is nothing to read."""
-        self.progress.remark(
-            f"the saved state ({saved}) lies in the future: nothing is read. "
-            "Clear this stream's data in Airbyte, if its state was set by hand."
-        )
+        self.progress.remark(messages.STATE_IN_FUTURE, state=saved)
 
-    def unreadable_state(self, trouble: str) -> Exception:
+    def unreadable_state(self, found: str) -> messages.MessageError:
         """The error for a saved state that cannot be read."""
-        return failure(
-            self.name,
-            f"the saved state holds {trouble}. Clear this stream's data in Airbyte, or take it out of the saved "
-            "states.",
-            "unreadable state",
-            FailureType.config_error,
-        )
+        return messages.UNREADABLE_STATE.error(self.name, found=found)
 
 
 class NonResumableFullRefresh(StatefulStream, ABC):

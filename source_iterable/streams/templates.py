@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import product
 from typing import ClassVar
 
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.api.errors import MissingEndpointError, RequestRejected
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.changing import ChangingStream
@@ -73,7 +73,7 @@ class Templates(ChangingStream):
             else:
                 yield row, {"templateType": None, "messageMedium": None}
         if left:
-            self.progress.remark(f"{left:,} created while templates were listed: left to the next sync")
+            self.progress.remark(messages.TEMPLATES_POSTPONED, number=left)
         self.compare_totals(tally.result())
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
@@ -117,13 +117,11 @@ class TemplateContent(DetailStream, Templates):
                 raise
             self._has_embedded = False
             self.progress.remark(
-                f"templates that are of no listed medium are left out: Iterable's {self.api.data_center} does not have "
-                f"the endpoint {path}",
-                once=True,
+                messages.NO_EMBEDDED_TEMPLATES, once=True, data_center=self.api.data_center, endpoint=path
             )
             return
         except RequestRejected as rejected:
             if medium is not None:
-                self.progress.remark(f"template {row['templateId']} skipped: Iterable answers {rejected.answer}")
+                self.progress.remark(messages.TEMPLATE_SKIPPED, template=row["templateId"], answer=rejected.answer)
             return
         yield content | row, added

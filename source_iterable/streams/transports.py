@@ -6,12 +6,9 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
-from airbyte_cdk.models import FailureType
-
-from source_iterable import timestamps
+from source_iterable import messages, timestamps
 from source_iterable.api.body import Body
 from source_iterable.api.client import Api
-from source_iterable.api.errors import failure
 from source_iterable.api.export_jobs import ExportJobs, NoExportJobError
 from source_iterable.api.job_files import ExportRequest
 from source_iterable.config import AUTOMATIC, DIRECT, JOBS, Config
@@ -57,15 +54,9 @@ class Direct:
             return self._readable(self._request(window, max_attempts, reservation), window)
         except TooLargeError as error:
             if window.is_least:  # larger than the whole disk limit
-                raise failure(
-                    self.stream.name,
-                    f"the export of {window} is larger than the disk limit. Raise ITERABLE_SPOOL_MEGABYTES.",
-                    str(error),
-                    FailureType.config_error,
-                ) from error
-            self.stream.logger.info(
-                "%s: %s could not be delivered at once: %s. Requesting less.", self.stream.name, window, error
-            )
+                raise messages.WINDOW_OVER_LIMIT.error(self.stream.name, str(error), window=window) from error
+            note = messages.REQUESTING_LESS.format(window=window, reason=error)
+            self.stream.logger.info("%s: %s", self.stream.name, note)
             raise
 
     def fetch_by_job(self, window: Window, reservation: Reservation) -> Body:
@@ -142,13 +133,7 @@ class Jobs(JobsElseDirect):
 
     def unavailable(self, window: Window, error: Exception) -> Exception:
         """The error for a window that no job can deliver: there is no other way."""
-        return failure(
-            self.stream.name,
-            f"the export of {window} could not be made by a job: {error}. The setting 'export_method' requests "
-            "jobs: choose automatic, and what no job can export is requested directly.",
-            str(error),
-            FailureType.config_error,
-        )
+        return messages.EXPORT_JOB_IMPOSSIBLE.error(self.stream.name, window=window, reason=error)
 
 
 TRANSPORTS: dict[str, type[Direct]] = {AUTOMATIC: JobsElseDirect, DIRECT: Direct, JOBS: Jobs}

@@ -10,8 +10,9 @@ from typing import Any
 from airbyte_cdk.models import DestinationSyncMode, FailureType
 from airbyte_cdk.utils import AirbyteTracedException
 
+from source_iterable import messages
 from source_iterable.api.body import Body
-from source_iterable.api.errors import MissingEndpointError, failure
+from source_iterable.api.errors import MissingEndpointError
 from source_iterable.prefetch.window_plan import WindowPlan
 from source_iterable.records.json_lines import Row
 from source_iterable.streams.columns.common import DATA_FIELDS
@@ -60,21 +61,14 @@ class Users(ExportStream):
         try:
             return profile_fields(self)
         except MissingEndpointError:
-            self.logger.warning(
-                "%s: Iterable's %s does not have the endpoint for the project's profile fields (%s): only the "
-                "documented columns are offered, the project's own fields arrive in dataFields. Check the data center "
-                "(region).",
-                self.name, self.api.data_center, FIELDS_PATH,
-            )  # fmt: skip
+            warning = messages.PROFILE_FIELDS_MISSING.format(data_center=self.api.data_center, endpoint=FIELDS_PATH)
+            self.logger.warning("%s: %s", self.name, warning)
             return {}
         except AirbyteTracedException as error:
             if error.failure_type is not FailureType.config_error or self.api.key_refusal:
                 raise
-            self.logger.warning(
-                "%s: the key may not request the project's profile fields (%s): only the documented columns are "
-                "offered, the project's own fields arrive in dataFields.",
-                self.name, FIELDS_PATH,
-            )  # fmt: skip
+            warning = messages.PROFILE_FIELDS_DENIED.format(endpoint=FIELDS_PATH)
+            self.logger.warning("%s: %s", self.name, warning)
             return {}
 
     def plan(self, state: Mapping[str, Any]) -> WindowPlan:
@@ -98,15 +92,7 @@ class Users(ExportStream):
                     return
                 keyless += 1
         if keyless:
-            raise failure(
-                self.name,
-                f"no record of {window} has a value under the primary key '{key}' (records: {keyless:,}). "
-                "Deduplication would keep one of them, so nothing of this window was delivered. Refresh the source's "
-                "schema: the key is chosen again by how the project identifies users. If it stays the same, choose a "
-                "primary key in the configured catalog that this project's users have: email, userId or itblUserId.",
-                "records without a key",
-                FailureType.config_error,
-            )
+            raise messages.RECORDS_WITHOUT_KEY.error(self.name, window=window, key=key, records=keyless)
 
     def window_records(self, lines: Iterable[bytes], window: Window) -> Iterator[Row]:
         """The records; those without a key, and those whose key came before, counted."""
@@ -127,24 +113,11 @@ class Users(ExportStream):
         if self._repeats is not None and self._repeats.keys:
             number = f"{'' if self._repeats.is_complete else 'at least '}{len(self._repeats.keys):,}"
             self.progress.remark(
-                f"profiles that appear twice: {number}. They changed during this sync, and Overwrite merges nothing. "
-                "Choose Full refresh | Overwrite + Deduped or Incremental | Append + Deduped: both keep the later one. "
-                f"Or read only the record with the latest {self.cursor_field} of each {self.key_names[0]}"
+                messages.REPEATED_PROFILES, profiles=number, cursor=self.cursor_field, key=self.key_names[0]
             )
         if self._keyless:
-            (key,) = self.key_names
-            self.progress.remark(
-                f"records without a value under the primary key '{key}': {self._keyless:,}. Where the destination "
-                "deduplicates, one of them remains, or none. Refresh the source's schema, which chooses the key by "
-                "how the project identifies users, or choose another primary key"
-            )
+            self.progress.remark(messages.KEYLESS_RECORDS, key=self.key_names[0], records=self._keyless)
 
     def malformed(self, window: Window, line: int) -> Exception:
         """A profile that cannot be read cannot be keyed: the stream stops before it."""
-        return failure(
-            self.name,
-            f"the export of {window} holds a line that is not JSON, line {line}, also when read again. "
-            "Nothing of this window was delivered. Report the window and the line to Iterable's support.",
-            "malformed line",
-            FailureType.system_error,
-        )
+        return messages.MALFORMED_LINE.error(self.name, window=window, line=line)

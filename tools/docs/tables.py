@@ -1,4 +1,4 @@
-"""The tables and columns of the documentation, as the connector's own `discover` tells them.
+"""The tables of the documentation: streams and columns as `discover` shows them, messages as the catalogue has them.
 
 Writes docs/columns.md, and what stands between `<!-- NAME: made by make docs -->` and `<!-- end of NAME -->` in
 README.md and docs/iterable.md. Nothing is requested: of a project, `discover` needs only the profile fields.
@@ -18,6 +18,7 @@ from source_iterable.api.body import Body
 from source_iterable.api.client import Api
 from source_iterable.api.rate_limits import EXPORT_PATH, MINUTE, REQUESTS_PER_MINUTE
 from source_iterable.config import Config
+from source_iterable.messages import CATALOGUE, Message
 from source_iterable.records.columns import GENERATED
 from source_iterable.streams import STREAMS
 from source_iterable.sync import Sync
@@ -29,6 +30,14 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 # Profile fields by which a project is known to identify people by address, or otherwise.
 PROJECTS: Sequence[Mapping[str, str]] = ({"emailListIds": "array"}, {"userListIds": "array"})
+
+# What the troubleshooting page says about each group of messages.
+MEANINGS = {
+    "setup": "What to do",
+    "streams": "What to do",
+    "warnings": "What it means, and what to do",
+    "notes": "What it means",
+}
 
 HEAD = """\
 # Columns
@@ -155,6 +164,11 @@ def all_columns(found: Sequence[Table]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def page_messages(group: Sequence[Message], meaning: str) -> str:
+    """The table of a group of messages on the connector's page."""
+    return markdown(["What you see", meaning], [[_cell(cell) for cell in one.row] for one in group])
+
+
 def kind(column: Mapping[str, Any]) -> str:
     """The type of a column in Airbyte's words."""
     types = column.get("type", ["null", "any"])
@@ -204,6 +218,8 @@ def made() -> dict[Path, str]:
     """The files that this module writes, with what they must hold."""
     found = tables()
     page = filled(PAGE.read_text("utf-8"), "streams", page_tables(found))
+    for group, messages in CATALOGUE.items():
+        page = filled(page, f"messages of {group}", page_messages(messages, MEANINGS[group]))
     return {
         README: filled(README.read_text("utf-8"), "tables", readme_tables(found)),
         PAGE: filled(page, "costs", page_costs(found)),

@@ -1,0 +1,81 @@
+"""A message to people: what happened, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from airbyte_cdk.models import FailureType, StreamDescriptor
+from airbyte_cdk.utils import AirbyteTracedException
+
+CONFIG = FailureType.config_error
+SYSTEM = FailureType.system_error
+TRANSIENT = FailureType.transient_error
+
+REPORT = "Report this with the log of the sync."
+REGION = "Check the data center (region): US for app.iterable.com, EU for app.eu.iterable.com."
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+_END_OF_SENTENCE = re.compile(r"[.!?](?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Message:
+    """An entry of the catalogue.
+
+    Attributes:
+        code: Its name in internal messages.
+        text: What happened and where, a template with named placeholders, without the last full stop.
+        advice: What to do, a template as well; a message ends with it.
+        failure_type: Of the error; None for what is logged only.
+        remedy: What the troubleshooting page says, by default the advice.
+    """
+
+    code: str
+    text: str
+    advice: str = ""
+    failure_type: FailureType | None = None
+    remedy: str = ""
+
+    def format(self, **values: object) -> str:
+        """The message for a log or for `check`."""
+        text = self.text.format(**values)
+        return f"{text}. {self.advice.format(**values)}" if self.advice else text
+
+    def error(
+        self, stream: str = "", detail: str = "", *, failure_type: FailureType | None = None, **values: object
+    ) -> MessageError:
+        """The error, of ``stream`` if it is named; the platform shows ``detail`` beside it."""
+        return MessageError(self, stream, detail, failure_type=failure_type, **values)
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """What the troubleshooting page shows: the first sentence, with `…` for what differs, and the remedy."""
+        return _END_OF_SENTENCE.split(_PLACEHOLDER.sub("…", self.text))[0], self.remedy or self.advice
+
+
+class MessageError(AirbyteTracedException):
+    """An error that says what the catalogue has.
+
+    Attributes:
+        what: What happened, without the stream's name.
+        advice: What to do about it.
+    """
+
+    def __init__(
+        self,
+        message: Message,
+        stream: str = "",
+        detail: str = "",
+        *,
+        failure_type: FailureType | None = None,
+        **values: object,
+    ) -> None:
+        self.what = f"{message.text.format(**values)}."
+        self.advice = message.advice.format(**values)
+        super().__init__(
+            message=f"{stream}: {self.what} {self.advice}" if stream else f"{self.what} {self.advice}",
+            internal_message=f"{message.code}: {detail}" if detail else message.code,
+            failure_type=failure_type or message.failure_type or SYSTEM,
+            stream_descriptor=StreamDescriptor(name=stream) if stream else None,
+        )
