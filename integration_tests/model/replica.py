@@ -176,7 +176,8 @@ class Replica:
                 self._take(table, signs_of, killed=killed, keep_torn=keep_torn)
                 self._compare_copy(complete=complete, ended=statuses.get(table) == "INCOMPLETE" and not killed)
             elif self._is_kept(table):
-                moved = any(sign.state is not None for sign in signs_of)
+                # A sign of life before anything was delivered holds no cursor.
+                moved = any(CURSORS[table] in sign.state for sign in signs_of if sign.state is not None)
                 if self._lies_ahead(table, began):
                     read = any(sign.record for sign in signs_of)
                     # A listing looks at the clock when its turn comes, and that may have been put forward meanwhile.
