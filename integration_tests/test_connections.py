@@ -57,7 +57,7 @@ def test_given_each_session_when_it_connects_then_connections_are_kept_alive(
 
     for session in sessions:
         session.get(f"{sandbox.url}/api/channels").close()
-    api.ask_once("channels").close()
+    api.request_once("channels").close()
     api.cancel("export/1")
 
     assert len(probes) == len(sessions) + 2
@@ -71,7 +71,7 @@ def test_given_a_proxy_when_it_connects_then_connections_are_kept_alive(
     monkeypatch.setenv("no_proxy", "")
     api = Api(Config.parse(settings(sandbox), {"ITERABLE_API_URL": "http://api.example.com"}))
 
-    api.ask_once("channels").close()
+    api.request_once("channels").close()
 
     assert len(probes) == 1
 

@@ -25,7 +25,7 @@ from airbyte_cdk.utils import AirbyteTracedException
 
 from source_iterable import messages, timestamps
 from source_iterable.api.client import Api
-from source_iterable.api.error_response import TELLING, ErrorResponse, is_web_page
+from source_iterable.api.error_response import API_STATUSES, ErrorResponse, is_web_page
 from source_iterable.api.export_jobs import MOST_JOBS
 from source_iterable.api.rate_limits import EXPORT_PATH
 from source_iterable.config import Config
@@ -175,7 +175,7 @@ class SourceIterable(AbstractSource):
 
     @staticmethod
     def _prove_key(api: Api) -> None:
-        with api.ask_once("channels", silence=CHECK_READ_TIMEOUT) as response:
+        with api.request_once("channels", silence=CHECK_READ_TIMEOUT) as response:
             answer = _answer(api, response)
             if answer.status in REFUSED:
                 raise messages.KEY_REFUSED.error(answer=answer)
@@ -194,7 +194,7 @@ class SourceIterable(AbstractSource):
             "endDateTime": timestamps.for_export(start + timedelta(seconds=1)),
         }
         try:
-            with api.ask_once(EXPORT_PATH, params, silence=CHECK_READ_TIMEOUT) as response:
+            with api.request_once(EXPORT_PATH, params, silence=CHECK_READ_TIMEOUT) as response:
                 if response.status_code == requests.codes.ok and not is_web_page(response):
                     return None
                 answer = _answer(api, response)
@@ -218,9 +218,9 @@ def _is_of_streams(state: AirbyteStateMessage) -> bool:
 def _answer(api: Api, response: requests.Response) -> ErrorResponse:
     """What ``response`` says, if it is Iterable's, and from an endpoint that Iterable has."""
     answer = ErrorResponse(response)
-    if answer.is_of_no_endpoint:
+    if answer.is_missing_endpoint:
         raise messages.REQUIRED_ENDPOINT_MISSING.error(data_center=api.data_center, endpoint=answer.endpoint)
-    if is_web_page(response) and answer.status in TELLING:
+    if is_web_page(response) and answer.status in API_STATUSES:
         raise messages.NOT_ITERABLE.error(host=api.host)
     return answer
 

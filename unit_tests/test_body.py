@@ -18,7 +18,7 @@ from source_iterable.api import body as spool_module
 from source_iterable.api import body_scan
 from source_iterable.api.body import Body
 from source_iterable.api.body_scan import BrokenBodyError, UnusableBodyError
-from source_iterable.api.readings import Digest, Ending
+from source_iterable.api.repeated_responses import BodyDigest, BodyEnd
 from source_iterable.records.json_lines import parse
 from source_iterable.reservation import Reservation
 
@@ -286,7 +286,7 @@ def test_a_malformed_line_is_counted_over_all_parts() -> None:
 def test_no_parts_are_no_lines_and_no_doubt() -> None:
     spool = Body.multipart()
 
-    assert not spool.latest.is_doubtful
+    assert not spool.latest_end.needs_confirmation
     assert list(spool.whole().lines()) == []
 
 
@@ -299,8 +299,8 @@ def test_a_body_that_ends_within_a_row_may_be_cut(encoding: str | None) -> None:
     cut = Body.receive(answer(_sent(body[:-3], encoding), encoding), check=parse)
 
     assert list(whole.lines()) == body.split(b"\n")
-    assert (whole.latest, whole.malformed) == (Ending(), None)
-    assert (cut.latest, cut.malformed) == (Ending(is_malformed=True, is_cut=True), 2)
+    assert (whole.latest_end, whole.malformed) == (BodyEnd(), None)
+    assert (cut.latest_end, cut.malformed) == (BodyEnd(is_malformed=True, is_truncated=True), 2)
     cut.close()
 
 
@@ -312,21 +312,21 @@ def test_a_body_without_an_end_that_ends_within_a_row_is_broken() -> None:
 @pytest.mark.parametrize(
     ("response", "ending"),
     [
-        (lambda: answer(b"one"), Ending()),
-        (lambda: answer(b""), Ending()),
-        (lambda: answer(gzip.compress(b"one"), "gzip"), Ending()),
-        (lambda: answer(b"", "gzip"), Ending(is_proven=False)),
-        (lambda: unframed(b"one"), Ending(is_framed=False, is_proven=False)),
-        (lambda: unframed(b""), Ending(is_framed=False, is_proven=False)),
-        (lambda: unframed(gzip.compress(b"one"), "gzip"), Ending()),
-        (lambda: unframed(b"", "gzip"), Ending(is_framed=False, is_proven=False)),
+        (lambda: answer(b"one"), BodyEnd()),
+        (lambda: answer(b""), BodyEnd()),
+        (lambda: answer(gzip.compress(b"one"), "gzip"), BodyEnd()),
+        (lambda: answer(b"", "gzip"), BodyEnd(is_proven=False)),
+        (lambda: unframed(b"one"), BodyEnd(is_framed=False, is_proven=False)),
+        (lambda: unframed(b""), BodyEnd(is_framed=False, is_proven=False)),
+        (lambda: unframed(gzip.compress(b"one"), "gzip"), BodyEnd()),
+        (lambda: unframed(b"", "gzip"), BodyEnd(is_framed=False, is_proven=False)),
     ],
 )
-def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.Response], ending: Ending) -> None:
+def test_a_length_or_compression_proves_the_end(response: Callable[[], requests.Response], ending: BodyEnd) -> None:
     spool = Body.receive(response())
 
-    assert spool.latest == ending
-    assert spool.latest.is_doubtful is not ending.is_proven
+    assert spool.latest_end == ending
+    assert spool.latest_end.needs_confirmation is not ending.is_proven
     spool.close()
 
 
@@ -342,7 +342,7 @@ def test_a_part_that_is_rejected_leaves_those_before_it() -> None:
         spool.reject()
     spool.add(answer(b'{"a":1}'), check=parse)
 
-    assert digests[0] == digests[1] == Digest.of([b"{}", b"no"])
+    assert digests[0] == digests[1] == BodyDigest.of([b"{}", b"no"])
     assert reservation.size == spool.size
     assert spool.malformed is None
     assert list(spool.whole().lines()) == [b"{}", b'{"a":1}']
@@ -353,8 +353,8 @@ def test_a_body_that_is_rejected_gives_its_disk_back(encoding: str | None) -> No
     reservation = Reservation()
     spool = Body.receive(answer(_sent(b"one\ntwo", encoding), encoding), reservation=reservation)
 
-    assert spool.digest() == Digest.of([b"two", b"one"])
-    assert spool.digest() != Digest.of([b"two", b"eno"])
+    assert spool.digest() == BodyDigest.of([b"two", b"one"])
+    assert spool.digest() != BodyDigest.of([b"two", b"eno"])
     spool.reject()
 
     assert reservation.size == 0

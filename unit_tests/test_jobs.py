@@ -23,7 +23,7 @@ PAGE = 2
 
 
 @pytest.fixture
-def wanted() -> ExportRequest:
+def export_request() -> ExportRequest:
     return ExportRequest("email_send", "emailSend", WINDOW, lambda *_, **__: pytest.fail("no request is made"))
 
 
@@ -33,8 +33,8 @@ Page = dict[str, Any]
 class Shown(JobFiles):
     """A job that shows what a test says, after the name of a file or from the beginning."""
 
-    def __init__(self, api: Api, wanted: ExportRequest, show: Callable[[str | None], Page]) -> None:
-        super().__init__(api, requests.Session(), 7, wanted, patience=None)
+    def __init__(self, api: Api, export_request: ExportRequest, show: Callable[[str | None], Page]) -> None:
+        super().__init__(api, requests.Session(), 7, export_request, patience=None)
         self._show = show
 
     def page(self, after: str | None = None) -> Page:
@@ -45,11 +45,11 @@ Show = Callable[[Callable[[str | None], Page]], Shown]
 
 
 @pytest.fixture
-def showing(api: Api, wanted: ExportRequest, monkeypatch: pytest.MonkeyPatch) -> Show:
+def showing(api: Api, export_request: ExportRequest, monkeypatch: pytest.MonkeyPatch) -> Show:
     """A job that is looked at every third of the patience, without waiting."""
     ticks = count(0, int(PATIENCE / 3))
     monkeypatch.setattr(job_files.time, "monotonic", lambda: float(next(ticks)))
-    return lambda show: Shown(api, wanted, show)
+    return lambda show: Shown(api, export_request, show)
 
 
 def at_once(seconds: float) -> None:
@@ -115,9 +115,11 @@ def test_a_job_that_is_stuck_ends_all_jobs_of_the_sync(
     jobs = ExportJobs(api)
 
     for stream in (EmailSend, EmailOpen):
-        wanted = ExportRequest(stream.__name__, stream.data_type, WINDOW, stream(Sync(config, api)).retry_policy)
+        export_request = ExportRequest(
+            stream.__name__, stream.data_type, WINDOW, stream(Sync(config, api)).retry_policy
+        )
         with pytest.raises(NoExportJobError, match="job 7 stays running"):
-            jobs.export(wanted, Reservation())
+            jobs.export(export_request, Reservation())
 
     assert started.call_count == 1
 
@@ -135,10 +137,10 @@ def test_a_job_for_a_window_that_nobody_wants_any_more_is_left(
     monkeypatch.setattr(api, "scaled", lambda _: 0.0)
     requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
     left = requests_mock.delete(f"{config.url}/api/export/7", json={})
-    wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
+    export_request = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
 
     with pytest.raises(UnwantedError):  # and nothing is looked at: no such request is expected
-        ExportJobs(api).export(wanted, Unwanted())
+        ExportJobs(api).export(export_request, Unwanted())
 
     assert left.call_count == 1
 
@@ -207,9 +209,9 @@ def test_files_that_are_listed_after_others_were_fetched_are_fetched_too(
     requests_mock.post(f"{config.url}/api/export/start", json={"jobId": 7})
     requests_mock.get(f"{config.url}/api/export/7/files", json=files)
     requests_mock.get(re.compile("https://storage.example/.*"), text=file)
-    wanted = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
+    export_request = ExportRequest("email_send", "emailSend", WINDOW, EmailSend(Sync(config, api)).retry_policy)
 
-    body = ExportJobs(api).export(wanted, Reservation())
+    body = ExportJobs(api).export(export_request, Reservation())
 
     assert sorted(fetched) == ["file-1.json", "file-2.json", "file-3.json"]
     assert len([line for line in body.lines() if line]) == len(fetched)

@@ -1,10 +1,9 @@
-"""A body on disk: copied as it comes off the wire, and proved whole before anybody reads a row of it.
+"""A response body on disk: written as it arrives, and proved complete before its first line is read.
 
-What its transport says of its end is proof: a length, chunked encoding, the trailer of compression. A body without
-any of these is doubtful, and so is one with a line that is not JSON: another reading may show more (readings.py).
+A length, chunked encoding or the trailer of compression proves that a body is complete. A body without any of these, or
+with a line that is not JSON, is requested again until the responses agree (repeated_responses.py).
 
-A body is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: whatever ends the process, nothing
-stays behind.
+A body is an unlinked temporary file in `$TMPDIR`, readable by its owner alone: it disappears with the process.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import requests
 import urllib3
 
 from source_iterable.api.body_scan import BrokenBodyError, Check, Inflation, Lines, UnusableBodyError, Whole
-from source_iterable.api.readings import Digest, Ending
+from source_iterable.api.repeated_responses import BodyDigest, BodyEnd
 from source_iterable.reservation import Reservation
 
 CHUNK = 1 << 18
@@ -32,11 +31,11 @@ _LINE_END = gzip.compress(b"\n", 1, mtime=0)
 
 
 class Body:
-    """A body that came to its end, in one piece or in parts.
+    """A body that was received to its end, in one response or in parts.
 
     Attributes:
-        size: Bytes on disk, as a rule those on the wire.
-        malformed: The number, from 1, of the first line that ``check`` refused; None where all are well.
+        size: Bytes on disk, usually as many as were received.
+        malformed: The number, from 1, of the first line that ``check`` rejected; None if it accepted all.
         latest: How the body, or the latest of its parts, ended.
     """
 
@@ -52,7 +51,7 @@ class Body:
         self._before: tuple[int, int, int | None] = (0, 0, None)
         self.size = 0
         self.malformed: int | None = None
-        self.latest = Ending()
+        self.latest_end = BodyEnd()
 
     @classmethod
     def receive(
@@ -62,18 +61,18 @@ class Body:
         reservation: Reservation | None = None,
         largest: int | None = None,
     ) -> Body:
-        """Copy the body of ``response`` to disk and prove it whole.
+        """Copy the body of ``response`` to disk and prove that it is complete.
 
         Args:
-            response: An answer that was requested with `stream=True`.
+            response: A response that was requested with `stream=True`.
             check: Called with each line that is not blank; a MalformedLineError is noted in ``malformed``.
-            reservation: The disk that the body takes, which is given back when it is closed; None without a limit.
-            largest: The most bytes of a body whose lines may be of any length; None where each line is bounded.
+            reservation: The disk space of the body, released when it is closed; None without a limit.
+            largest: The maximum size of a body with lines of any length; None if each line is limited instead.
 
         Raises:
-            BrokenBodyError: If the body breaks off, or its compression does, or if it ends within a row and its
-                transport does not prove that it ends there.
-            UnusableBodyError: If a line or the body is too large, or it inflates over 200 to 1 beyond 1 GB.
+            BrokenBodyError: If the body or its compression ends early, or if its last line is cut and nothing proves
+                that the body is complete.
+            UnusableBodyError: If a line or the body is too large, or inflates to over 1 GB and 200 times its size.
             OSError: If the disk is full.
         """
         try:
@@ -94,18 +93,18 @@ class Body:
 
     @classmethod
     def receive_answer(cls, response: requests.Response) -> Body:
-        """As `receive`, for a body that `read` takes whole, such as JSON: up to 256 MB, in lines of any length."""
+        """Like `receive`, for a body that `read` returns at once, such as JSON: up to 256 MB, lines of any length."""
         return cls.receive(response, largest=LARGEST_ANSWER)
 
     @classmethod
     def multipart(cls, reservation: Reservation | None = None) -> Body:
-        """An empty body for the parts that a body comes in; what was not compressed is compressed on its way in."""
+        """An empty body, to which `add` appends parts; parts that are not compressed are compressed on disk."""
         return cls(tempfile.TemporaryFile(), reservation, compressed=True, parts=True)
 
     def add(self, response: requests.Response, check: Check | None = None) -> Body:
-        """Copy the body of ``response``, the next part, behind the parts before, and prove it whole.
+        """Append the body of ``response``, the next part, and prove that it is complete.
 
-        Args and errors are those of `receive`; a part that broke off leaves those before as they were.
+        Arguments and errors are those of `receive`; a part that fails leaves the earlier ones unchanged.
         """
         try:
             self._file.seek(self.size)
@@ -132,9 +131,9 @@ class Body:
                 size += self._write(piece if deflate is None else deflate.compress(piece))
             if inflated is not None:
                 inflated.end()
-            # Compression has a beginning even where the body is empty: nothing at all proves nothing.
+            # A compressed body is never empty: no bytes at all prove nothing.
             is_proven = is_framed if inflated is None else inflated.has_begun
-            is_cut = lines.end(is_proven=is_proven)
+            is_truncated = lines.end(is_proven=is_proven)
             if deflate is not None:
                 size += self._write(deflate.flush())
             if self._parts:
@@ -148,7 +147,7 @@ class Body:
         finally:
             response.close()
         self._before = self.size, self._lines, self.malformed
-        self.latest = Ending(is_framed or is_proven, is_proven, lines.malformed is not None, is_cut)
+        self.latest_end = BodyEnd(is_framed or is_proven, is_proven, lines.malformed is not None, is_truncated)
         self.size = size
         if self.malformed is None and lines.malformed is not None:
             self.malformed = self._lines + lines.malformed
@@ -161,35 +160,35 @@ class Body:
         return len(piece)
 
     def reject(self) -> None:
-        """Take back what came latest, all or one part; the disk that it took is given back."""
+        """Remove the latest part, or the whole body if it has no parts, and release its disk space."""
         size, self._lines, self.malformed = self._before
         self._reservation.shrink(self.size - size)
         self.size = size
         if not self._parts:
             self.close()
 
-    def digest(self) -> Digest:
-        """The digest of what came latest; the body stays as it is."""
+    def digest(self) -> BodyDigest:
+        """The digest of the latest part; the body does not change."""
         if self._largest is None:
-            return Digest.of(self.preview(self._before[0]))
+            return BodyDigest.of(self.preview(self._before[0]))
         with self.opened() as body:
-            return Digest.of(iter(lambda: body.read(CHUNK), b""))
+            return BodyDigest.of(iter(lambda: body.read(CHUNK), b""))
 
     def is_object(self) -> bool:
-        """Whether what came latest is a JSON object, whose end proves that it is whole."""
+        """Whether the latest part is a JSON object, which proves that it is complete."""
         try:
             return isinstance(orjson.loads(b"\n".join(self.preview(self._before[0]))), dict)
         except orjson.JSONDecodeError:
             return False
 
     def whole(self) -> Body:
-        """The body, ready to be read: no more parts will come."""
+        """The body, ready to be read, after the last part."""
         self._file.seek(0)
         return self
 
     @classmethod
     def from_lines(cls, lines: Iterable[bytes], reservation: Reservation | None = None) -> Body:
-        """Put ``lines`` on disk, compressed, all of them before anybody reads one."""
+        """Write all ``lines`` to disk, compressed."""
         body = cls(tempfile.TemporaryFile(), reservation, compressed=True)  # noqa: SIM115
         try:
             deflate = zlib.compressobj(1, wbits=31)
@@ -203,7 +202,7 @@ class Body:
         return body
 
     def lines(self) -> Iterator[bytes]:
-        """The lines that are not blank, without their ends; the body is closed after the last."""
+        """The lines that are not blank, without line ends; the body is closed after the last one."""
         try:
             with self._reader() as reader:
                 yield from _lines_of(reader)
@@ -211,7 +210,7 @@ class Body:
             self.close()
 
     def preview(self, begin: int = 0) -> Generator[bytes]:
-        """As `lines`, from the byte ``begin`` on disk, but the body can be read from its beginning afterwards."""
+        """Like `lines`, from the byte ``begin`` on disk, but the body stays open and can be read again."""
         try:
             self._file.seek(begin)
             yield from _lines_of(gzip.GzipFile(fileobj=self._file) if self._compressed else self._file)
@@ -220,13 +219,13 @@ class Body:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """The body, decompressed, to be read piece by piece; the body can be read again afterwards."""
+        """The decompressed body as a file; the body stays open and can be read again."""
         self._file.seek(0)
         yield cast("IO[bytes]", gzip.GzipFile(fileobj=self._file)) if self._compressed else self._file
         self._file.seek(0)
 
     def read(self) -> bytes:
-        """The whole body, for answers that are small by nature; the body is closed after it.
+        """The whole body, for small responses; the body is closed.
 
         Raises:
             UnusableBodyError: If it is larger than 256 MB.
@@ -241,8 +240,8 @@ class Body:
         return body
 
     def close(self) -> None:
-        """Give the disk back."""
-        with suppress(OSError):  # of what a full disk did not take; the file is closed all the same
+        """Close the file and release its disk space."""
+        with suppress(OSError):  # a full disk did not take the last bytes; the file is closed all the same
             self._file.close()
         self._reservation.close()
 
@@ -260,9 +259,9 @@ def _is_compressed(response: requests.Response) -> bool:
 
 
 def _is_framed(response: requests.Response) -> bool:
-    """Whether a length or chunked encoding tells where the body ends, and not just the end of the connection.
+    """Whether a length or chunked encoding marks the end of the body, and not just the end of the connection.
 
-    An answer of no version of HTTP, such as those of mocks, came over no connection that could be lost.
+    A response without an HTTP version is a mock: it has no connection that could be lost.
     """
     return bool(response.raw.chunked) or response.raw.length_remaining is not None or not response.raw.version
 
@@ -272,20 +271,20 @@ def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Owning(io.BufferedReader):
-    """A buffered reader of a decompressor that closes the file beneath it too."""
+    """A buffered reader of a decompressor that also closes the compressed file."""
 
     def __init__(self, raw: gzip.GzipFile, file: IO[bytes]) -> None:
         super().__init__(raw, 1 << 20)
-        self._beneath = file
+        self._compressed_file = file
 
     def close(self) -> None:
         super().close()
-        self._beneath.close()
+        self._compressed_file.close()
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return "nothing came for too long"
+        return "no data arrived in time"
     if isinstance(error, BrokenBodyError):
         return str(error)
     if isinstance(error, zlib.error):

@@ -1,4 +1,4 @@
-"""What is looked at while a body comes, piece by piece: how much it inflates, its lines, its size."""
+"""Checks of a body while it is received: its lines, its size, and how much it inflates."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ Check = Callable[[bytes], object]
 
 
 class BrokenBodyError(Exception):
-    """A body that did not end as its transport says it must."""
+    """A body that ended early."""
 
 
 class UnusableBodyError(Exception):
-    """A body that came whole but that no reader can be asked to take: too long a line, an inflating bomb."""
+    """A body that is too large to be read: a line that is too long, or a decompression bomb."""
 
 
 class Inflation:
-    """Gunzips pieces, in steps of bounded size, and watches how much comes of how little."""
+    """Decompresses gzip in steps of limited size, and limits the compression ratio."""
 
     def __init__(self) -> None:
         self._gunzip = zlib.decompressobj(31)
         self.has_begun = False
-        self._taken = 0
-        self._given = 0
+        self._received = 0
+        self._inflated = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """What ``piece`` inflates to, in steps of bounded size.
+        """What ``piece`` inflates to, in steps of limited size.
 
         Raises:
-            UnusableBodyError: If it is over 200 times as much as came, beyond 1 GB.
+            UnusableBodyError: If it inflates to over 1 GB and 200 times the size received.
         """
-        self._taken += len(piece)
+        self._received += len(piece)
         rest = piece
         while rest:
             if self._gunzip.eof:  # one member may follow another
@@ -46,19 +46,19 @@ class Inflation:
             self.has_begun = True
             plain = self._gunzip.decompress(rest, STEP)
             rest = self._gunzip.unused_data if self._gunzip.eof else self._gunzip.unconsumed_tail
-            self._given += len(plain)
-            if self._given > max(MOST_INFLATED, STEEPEST_INFLATION * self._taken):
+            self._inflated += len(plain)
+            if self._inflated > max(MOST_INFLATED, STEEPEST_INFLATION * self._received):
                 raise UnusableBodyError(f"the body inflates to more than {STEEPEST_INFLATION} times its size")
             yield plain
 
     def end(self) -> None:
-        """Raise if the compression is not at its end."""
+        """Raise if the compressed body ends early."""
         if self.has_begun and not self._gunzip.eof:
             raise BrokenBodyError("the compressed body ends early")
 
 
 class Whole:
-    """Counts the bytes of a body that is not a text of lines."""
+    """Limits the size of a body that is not split into lines."""
 
     count, malformed = 0, None
 
@@ -73,12 +73,12 @@ class Whole:
             raise UnusableBodyError(f"the body is larger than {self._largest // 1_000_000} MB")
 
     def end(self, *, is_proven: bool) -> bool:
-        """No line of it can be cut."""
+        """The body has no last line that could be cut."""
         return False
 
 
 class Lines:
-    """Cuts pieces into lines, counts them and has each checked; keeps at most one unfinished line."""
+    """Splits a body into lines, and counts and checks them; holds at most one incomplete line in memory."""
 
     def __init__(self, check: Check | None) -> None:
         self._check = check
@@ -88,7 +88,7 @@ class Lines:
         self.malformed: int | None = None
 
     def feed(self, piece: bytes) -> None:
-        """Check the lines that end in ``piece``; raise if the one that does not is too long."""
+        """Check the lines that end in ``piece``; raise if a line is too long."""
         if self._check is None:
             end = piece.rfind(b"\n")
             self._grow(len(piece) if end < 0 else piece.index(b"\n"))
@@ -111,14 +111,14 @@ class Lines:
             raise UnusableBodyError(f"a line is longer than {LONGEST_LINE // 1_000_000} MB")
 
     def end(self, *, is_proven: bool) -> bool:
-        """Check the last line, if its end is missing; tell whether it may be cut, although the body's end is proven."""
-        is_cut = not self._line(b"".join(self._begun))
-        if is_cut and not is_proven:
+        """Check the last line if no line end follows; return whether it may be cut, although the body is proven."""
+        is_truncated = not self._line(b"".join(self._begun))
+        if is_truncated and not is_proven:
             raise BrokenBodyError("the last line is cut")
-        return is_cut
+        return is_truncated
 
     def _line(self, line: bytes) -> bool:
-        """Count and check ``line``; tell whether all is well with it."""
+        """Count and check ``line``; return whether it is valid."""
         if not line or line.isspace() or self._check is None:
             return True
         self.count += 1

@@ -1,4 +1,4 @@
-"""Iterable's HTTP API as one sync sees it: one host, one key, one budget of requests, one clock."""
+"""The client of Iterable's HTTP API: one for each sync, with its key, rate limits and clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 from source_iterable import messages
 from source_iterable.api.body import Body
 from source_iterable.api.clock import Clock
-from source_iterable.api.error_response import TELLING, endpoint_of, is_busy, is_web_page
+from source_iterable.api.error_response import API_STATUSES, endpoint_of, is_busy, is_web_page
 from source_iterable.api.errors import MissingEndpointError
 from source_iterable.api.patience import Outage
 from source_iterable.api.rate_limits import (
@@ -34,7 +34,7 @@ from source_iterable.api.refusals import Refusals
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.config import Config
 
-SIMPLEST = "channels"  # the request that fails only if all do
+SIMPLEST = "channels"  # a cheap request, to test whether Iterable answers at all
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT: Mapping[str, float] = {EXPORT_PATH: 15 * 60.0, LIST_USERS_PATH: 60 * 60.0}
 USUAL_READ_TIMEOUT = 60.0
@@ -46,15 +46,15 @@ CHUNK = 65_536
 TIME_TRIES = 3
 
 logger = logging.getLogger("airbyte")
-# For requests whose address is a secret, which the CDK tells when it debugs.
+# For requests whose URL is a secret: the CDK logs it at level DEBUG.
 quiet = logging.getLogger("airbyte.signed")
 quiet.setLevel(logging.INFO)
-# Its warnings of odd headers tell whole addresses, signatures included.
+# Its warnings about malformed headers contain whole URLs, with their signatures.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class ApiKey(AuthBase):
-    """Puts the key into the header that Iterable reads it from, and into no request to another host."""
+    """Adds the API key to requests to Iterable, and to no other host."""
 
     def __init__(self, key: str, url: str) -> None:
         self._key = key
@@ -64,7 +64,7 @@ class ApiKey(AuthBase):
         """Add the header.
 
         Raises:
-            ValueError: If the request goes elsewhere than the key.
+            ValueError: If the request goes to another host.
         """
         if origin(request.url or "") != self._origin:
             raise ValueError("a request to another host than the API's")
@@ -73,13 +73,13 @@ class ApiKey(AuthBase):
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of ``url``, the port also where it goes without saying."""
+    """Scheme, host and port of ``url``, with the default port if it names none."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 class Api:
-    """Sends requests: with the key, within the budget, the answers' bodies spooled and proved whole."""
+    """Sends requests with the key and within the rate limits, and returns complete bodies on disk."""
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.url = f"{config.url}/api/"
@@ -90,13 +90,13 @@ class Api:
         self.budget = Budget(config.rate_scale, REQUESTS_PER_MINUTE, MINUTE)
         self.authenticator = ApiKey(config.api_key, config.url)
         self.outage = Outage()
-        self.refusals = Refusals(lambda: self.ask_once(SIMPLEST))
+        self.refusals = Refusals(lambda: self.request_once(SIMPLEST))
         self.session = self.new_session(LimiterSession(api_budget=self.budget))
         self.storage = _storage_session()
         self._missing_endpoints: set[str] = set()
 
     def job_session(self) -> requests.Session:
-        """A session for requests about export jobs, which have limits of their own."""
+        """A session for requests about export jobs, which have their own rate limits."""
         return self.new_session(LimiterSession(api_budget=Budget(self._rate_scale, JOB_REQUESTS_PER_SECOND, SECOND)))
 
     def get(
@@ -107,28 +107,28 @@ class Api:
         stream: str,
         session: requests.Session | None = None,
     ) -> Body:
-        """Request ``path``, and return the whole body of the answer.
+        """Request ``path``, and return the complete body of the response.
 
         Raises:
-            AirbyteTracedException: As `RetryPolicy` tells.
+            AirbyteTracedException: See `RetryPolicy.interpret_response`.
         """
         return self._send("GET", path, policy, stream, session or self.session, params=params)
 
     def post(
         self, path: str, body: Mapping[str, Any], policy: RetryPolicy, stream: str, session: requests.Session
     ) -> Body:
-        """Send ``body``, as JSON, to ``path``; answer and errors are those of `get`."""
+        """Send ``body``, as JSON, to ``path``; response and errors are those of `get`."""
         return self._send("POST", path, policy, stream, session, json=body)
 
     def _send(
-        self, method: str, path: str, policy: RetryPolicy, stream: str, session: requests.Session, **what: Any
+        self, method: str, path: str, policy: RetryPolicy, stream: str, session: requests.Session, **content: Any
     ) -> Body:
         self.require_key(stream)
         endpoint = endpoint_of(self.url + path)
         if endpoint in self._missing_endpoints:
             raise MissingEndpointError(stream, endpoint, self.data_center)
         try:
-            return self._body(method, self.url + path, path, policy, stream, session, logger, **what)
+            return self._body(method, self.url + path, path, policy, stream, session, logger, **content)
         except MissingEndpointError:
             self._missing_endpoints.add(endpoint)
             raise
@@ -142,82 +142,81 @@ class Api:
         stream: str,
         session: requests.Session,
         log: logging.Logger,
-        **what: Any,
+        **content: Any,
     ) -> Body:
-        """Send a request, and again as ``policy`` says, through the CDK's client."""
+        """Send a request through the CDK's client, and repeat it as ``policy`` decides."""
         client = HttpClient(name=stream, logger=log, error_handler=policy, backoff_strategy=policy, session=session)
-        client.send_request(method, url, headers=self.headers(), request_kwargs=self.request_options(path), **what)
+        client.send_request(method, url, headers=self.headers(), request_kwargs=self.request_options(path), **content)
         return policy.take_body()
 
     def get_signed(self, url: str, policy: RetryPolicy, stream: str) -> Body:
-        """Request a file at its signed ``url``, on whatever host, without the key.
+        """Request a file at its signed ``url``, on any host, without the key.
 
         Raises:
-            AirbyteTracedException: As `RetryPolicy` tells; a system_error for a URL that is not HTTPS where the API is.
+            AirbyteTracedException: As `get`; a system_error if the API is HTTPS and the URL is not.
         """
         if urlsplit(url).scheme not in {"https", urlsplit(self.url).scheme}:
             raise messages.FILE_NOT_HTTPS.error(stream)
         return self._body("GET", url, EXPORT_PATH, policy, stream, self.storage, quiet)
 
     def cancel(self, path: str) -> None:
-        """Ask once that what ``path`` names be ended, within seconds; a failure changes nothing."""
+        """Send one DELETE request to ``path``, with a short timeout, and ignore failures."""
         options = {**self.request_options(path), "timeout": (CANCEL_SECONDS, CANCEL_SECONDS)}
         with suppress(requests.RequestException):
             self.new_session(requests.Session()).delete(self.url + path, headers=self.headers(), **options).close()
 
     def seconds_a_request(self, path: str) -> float:
-        """How far requests to ``path`` lie apart on the average, where all of the limit is in use."""
+        """The seconds between requests to ``path`` at the rate limit; 0 without a limit."""
         limit = REQUESTS_PER_MINUTE.get(path)
         return MINUTE.total_seconds() / (limit * self._rate_scale) if limit else 0.0
 
     def scaled(self, seconds: float) -> float:
-        """``seconds`` of waiting between looks at something, shorter where the limits are multiplied for tests."""
+        """``seconds`` between polls, divided by ITERABLE_RATE_SCALE."""
         return seconds / self._rate_scale
 
     def require_key(self, stream: str) -> None:
-        """Raise the error for ``stream`` if Iterable refused the key everywhere, instead of asking once more."""
+        """Raise the error for ``stream`` if Iterable refused the key for every endpoint."""
         if self.key_refusal:
             raise messages.KEY_REFUSED_IN_SYNC.error(stream, answer=self.key_refusal)
 
-    def ask_once(self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0) -> requests.Response:
-        """Request ``path`` outside the budget and without a second try; the caller reads the status.
+    def request_once(
+        self, path: str, params: Mapping[str, Any] | None = None, silence: float = 20.0
+    ) -> requests.Response:
+        """Request ``path`` once, outside the rate limits; the caller checks the status.
 
         Raises:
-            requests.RequestException: If no answer comes.
+            requests.RequestException: If there is no response.
         """
         session = self.new_session(requests.Session())
         options = {**self.request_options(path), "timeout": (CONNECT_TIMEOUT, silence)}
         return session.get(self.url + path, params=params, headers=self.headers(), **options)
 
     def begin_sync(self) -> None:
-        """Begin a sync: have the clock learn Iterable's time from a cheap request.
-
-        A failure is left for the streams to meet.
-        """
+        """Get Iterable's time from a cheap request. A failure is only logged: the streams report their own."""
         self.refusals.are_checked = True
-        trouble = ""
+        reason = ""
         for attempt in range(1, TIME_TRIES + 1):
             try:
-                self.ask_once(SIMPLEST).close()
+                self.request_once(SIMPLEST).close()
             except requests.RequestException as error:  # noqa: PERF203 - three times at the most
-                trouble = type(error).__name__
+                reason = type(error).__name__
                 time.sleep(attempt)
             else:
                 return
-        logger.warning(messages.NO_SERVER_TIME.format(reason=trouble))
+        logger.warning(messages.NO_SERVER_TIME.format(reason=reason))
 
     @property
     def key_refusal(self) -> str:
-        """Iterable's answer to a key that it refuses everywhere; empty while it does not."""
+        """Iterable's response to a key that it refuses for every endpoint; empty while it does not."""
         return self.refusals.of_key
 
     def is_down(self) -> bool:
-        """Whether the simplest request fails as well, at this moment, in a way that time may heal."""
+        """Whether the simplest request fails too, in a way that may be temporary."""
         try:
-            with self.ask_once(SIMPLEST) as response:
-                if is_busy(response.status_code) or (is_web_page(response) and response.status_code in TELLING):
+            with self.request_once(SIMPLEST) as response:
+                if is_busy(response.status_code) or (is_web_page(response) and response.status_code in API_STATUSES):
                     return True
-                for _ in response.iter_content(CHUNK):  # a body that breaks off raises
+                for _ in response.iter_content(CHUNK):  # raises if the body ends early
                     pass
         except requests.RequestException:
             return True
@@ -225,42 +224,42 @@ class Api:
 
     @staticmethod
     def headers() -> Mapping[str, str]:
-        """The headers of every request but the key."""
+        """The headers of every request, without the key."""
         return {"Accept-Encoding": "gzip", "User-Agent": "source-iterable"}
 
     @staticmethod
     def request_options(path: str) -> Mapping[str, Any]:
-        """How a request to ``path`` is sent: streamed, never redirected, with time-outs in seconds."""
+        """Options of a request to ``path``: streamed, without redirects, with its timeouts in seconds."""
         silence = READ_TIMEOUT.get(path, USUAL_READ_TIMEOUT)
         return {"stream": True, "allow_redirects": False, "timeout": (CONNECT_TIMEOUT, silence)}
 
     def new_session(self, session: requests.Session) -> requests.Session:
-        """``session`` with the key, the clock, and room for some connections at a time."""
+        """``session`` with the key, the response hooks and a pool of connections."""
         session.auth = self.authenticator
         session.hooks["response"] += [self.clock.observe, self.refusals.observe, self.outage.observe]
-        return _with_room(session)
+        return _with_adapters(session)
 
 
 def _storage_session() -> requests.Session:
     session = requests.Session()
     session.auth = _no_credentials
-    return _with_room(session)
+    return _with_adapters(session)
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Nothing: neither the key nor what a .netrc may hold."""
+    """Add neither the key nor credentials from a .netrc file."""
     return request
 
 
-def _with_room(session: requests.Session) -> requests.Session:
+def _with_adapters(session: requests.Session) -> requests.Session:
     for scheme in ("https://", "http://"):
-        # An answer may take an hour to begin, and NAT gateways drop a connection that is silent for 350 s.
+        # A response may take an hour to begin, and NAT gateways drop connections that are idle for 350 s.
         adapter = TcpKeepaliveHTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
         session.mount(scheme, adapter)
-    # Without a target requests would follow, it does not read the body of a redirect, however large, into memory.
-    session.get_redirect_target = _nowhere  # type: ignore[method-assign,assignment]
+    # Without a redirect target, requests does not read the body of a redirect into memory.
+    session.get_redirect_target = _no_redirect  # type: ignore[method-assign,assignment]
     return session
 
 
-def _nowhere(response: requests.Response) -> None:
-    """No redirect is followed."""
+def _no_redirect(response: requests.Response) -> None:
+    """Return no target: redirects are not followed."""

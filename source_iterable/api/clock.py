@@ -1,4 +1,4 @@
-"""What time it is for a sync: one fixed `now`, never ahead of Iterable's clock nor of this machine's."""
+"""The time of a sync: one fixed `now`, never ahead of Iterable's clock nor of this machine's."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ logger = logging.getLogger("airbyte")
 
 
 class Clock:
-    """The earlier of this machine's clock and the `Date` header of the first answer.
+    """The earlier of this machine's clock and the `Date` header of the first response.
 
-    A window that ends after Iterable's present would count as read while its rows are still to come, so
-    a machine whose clock runs ahead is corrected; one whose clock runs behind reads a little less.
+    A window that ends in Iterable's future would count as read before its rows exist. So a clock that runs ahead is
+    corrected; one that runs behind only reads a little less.
     """
 
     def __init__(self, system: Callable[[], datetime] = system_time) -> None:
@@ -33,37 +33,37 @@ class Clock:
         self._fixed: datetime | None = None
 
     def observe(self, response: requests.Response, *_: object, **__: object) -> None:
-        """Learn Iterable's time from an answer; a response hook of requests. Only the first one counts."""
+        """Read Iterable's time from the first response; a response hook of requests."""
         with self._lock:
             if self._server is not None:
                 return
             try:
-                told = parsedate_to_datetime(response.headers["Date"])
-                if told.tzinfo is None:
-                    told = told.replace(tzinfo=timezone.utc)
-                told = told.astimezone(timezone.utc)
+                server_time = parsedate_to_datetime(response.headers["Date"])
+                if server_time.tzinfo is None:
+                    server_time = server_time.replace(tzinfo=timezone.utc)
+                server_time = server_time.astimezone(timezone.utc)
             except (KeyError, ValueError, TypeError, OverflowError):
                 return
-            self._server = (told, time.monotonic())
-            if self._fixed is not None:  # the sync began without an answer: no state may lie beyond this one
-                self._fixed = min(self._fixed, whole_second(told))
+            self._server = (server_time, time.monotonic())
+            if self._fixed is not None:  # the sync began without a response: no state may lie after Iterable's time
+                self._fixed = min(self._fixed, whole_second(server_time))
         ahead = self._system() - self._server[0]
         if abs(ahead) > TOLERANCE:
             direction = "ahead of" if ahead > timedelta() else "behind"
             logger.warning(messages.CLOCK_IS_OFF.format(seconds=abs(ahead).total_seconds(), direction=direction))
 
     def fixed(self) -> datetime:
-        """The timestamp at which this sync began: the present when it was first requested."""
+        """The start of this sync: the result of `now` at the first call."""
         if self._fixed is None:
             self._fixed = self.now()
         return self._fixed
 
     def now(self) -> datetime:
-        """The present, in UTC, cut to the whole second."""
+        """The current time, in UTC, truncated to the second."""
         with self._lock:
             server = self._server
         here = self._system()
         if server is None:
             return whole_second(here)
-        told, at = server
-        return whole_second(min(here, told + timedelta(seconds=time.monotonic() - at)))
+        server_time, measured_at = server
+        return whole_second(min(here, server_time + timedelta(seconds=time.monotonic() - measured_at)))

@@ -1,4 +1,4 @@
-"""Answers in CSV, as the metrics endpoints send them: ragged, with headers that differ from one to the next."""
+"""CSV responses of the metrics endpoints, whose headers and row lengths differ."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from source_iterable.records.json_lines import Row
 csv.field_size_limit(256_000_000)
 
 BEYOND = "beyond_the_header"
-"""The name under which the cells of a row that have no title are kept, an array of texts."""
+"""The field with the cells of a row that have no title, an array of texts."""
 
 _OTHER = re.compile("[^a-z0-9]+")
 _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-# Numbers as a program spells them; what is spelled otherwise (`007`, `+1`, `1e5`, `1.`) may be not a number.
+# Numbers as programs write them; anything else (`007`, `+1`, `1e5`, `1.`) may be an identifier.
 _CANONICAL_WHOLE = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 _CANONICAL_DECIMAL = re.compile(r"-?(0|[1-9]\d*)\.\d+(E-?\d+)?", re.ASCII)
 _DIGITS_OF_A_FLOAT = 17
@@ -38,10 +38,10 @@ def header(text: str) -> list[str]:
 
 
 def _declared(names: list[str], schemas: Mapping[str, Any]) -> list[str]:
-    """``names`` with those of declared columns in the place of other spellings of them.
+    """``names``, where other spellings of declared columns are replaced by the declared names.
 
-    How some titles join their words is not known for sure: `Conversions / Email Hold Outs`, `Conversions/Email
-    Holdouts`. Where two titles of one header would be one column, the second keeps its own name.
+    The documentation does not fix how titles join their words: `Conversions / Email Hold Outs`, `Conversions/Email
+    Holdouts`. If two titles match one column, the second keeps its own name.
     """
     columns = {_joined(column): column for column in schemas if column not in names}
     return [name if name in schemas else columns.pop(_joined(name), name) for name in names]
@@ -52,22 +52,22 @@ def _joined(name: str) -> str:
 
 
 def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
-    """The rows of ``text``, CSV with a header, cells in the types of the columns that ``schemas`` declares.
+    """The rows of ``text``, CSV with a header; ``schemas`` declares the types of columns.
 
-    An empty cell is null, and in a column that is not declared nothing: which columns an answer has depends
-    on what else was requested. A cell that is not a number in a column of numbers (`N/A`, `NaN`) stays text; in a
-    column that is not declared, a number is one. Where a title comes twice, the first of its cells that is not
-    empty counts. Blank rows are left out.
+    An empty cell is null. In a column that is not declared it is left out, as the columns of a response depend on what
+    else was requested; the other cells of such a column are numbers if they look like numbers. A cell of a number
+    column that is not a number (`N/A`, `NaN`) stays text. If a title appears twice, its first non-empty cell is used.
+    Blank rows are skipped.
     """
     names = _declared(header(text), schemas)
-    for sent in islice(csv.reader(io.StringIO(text, newline="")), 1, None):
-        cells = [cell.strip() for cell in sent]
+    for values in islice(csv.reader(io.StringIO(text, newline="")), 1, None):
+        cells = [cell.strip() for cell in values]
         if not any(cells):
             continue
         row: Row = {}
         for name, cell in zip(names, cells, strict=False):
             if name and row.get(name) is None and (cell or name in schemas):
-                row[name] = _typed(cell, schemas[name]) if name in schemas else _told(cell)
+                row[name] = _typed(cell, schemas[name]) if name in schemas else _inferred(cell)
         titled = [*names, *[""] * (len(cells) - len(names))]
         beyond = [cell for name, cell in zip(titled, cells, strict=False) if cell and not name]
         if beyond:
@@ -75,8 +75,8 @@ def table(text: str, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
         yield row
 
 
-def _told(cell: str) -> Any:
-    """``cell`` as the number that it spells, exactly; any other as text."""
+def _inferred(cell: str) -> Any:
+    """``cell`` as a number if that loses nothing, otherwise as text."""
     if _CANONICAL_WHOLE.fullmatch(cell) and len(cell) <= len(str(_LEAST)) and _LEAST <= int(cell) <= _MOST:
         return int(cell)
     if _CANONICAL_DECIMAL.fullmatch(cell) and isfinite(float(cell)):

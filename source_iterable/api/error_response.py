@@ -1,4 +1,4 @@
-"""An answer that is not a 200: its status, Iterable's code and text, and whose answer it is."""
+"""Error responses: the status, Iterable's code and text, and whether Iterable or a proxy sent it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODE = re.compile(r"[A-Za-z]\w{0,60}", re.ASCII)
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
 _NO_SUCH_ROUTE = "action not found"
-# What stands in a path in place of a name or a number of the project's own.
+# Placeholders for the project's own names and numbers in a path.
 _OWN_NAMES = (
     (re.compile(r"(?<=/)\d+(?=/|$)"), "{id}"),
     (re.compile(r"^catalogs/[^/]+"), "catalogs/{name}"),
@@ -28,15 +28,15 @@ _OWN_NAMES = (
     (re.compile(r"^metadata/[^/{]+$"), "metadata/{table}"),
 )
 _UNREADABLE_DATE = (ValueError, TypeError, IndexError, OverflowError)
-TELLING = frozenset({200, 400, 401, 403, 404})  # the statuses that tell of what was requested, if Iterable says so
-BUSY = frozenset({204, 408, 409, 423, 425})  # the statuses that mean what a 503 means
+API_STATUSES = frozenset({200, 400, 401, 403, 404})  # an HTML page with one of these is a proxy's
+BUSY = frozenset({204, 408, 409, 423, 425})  # treated like 503
 
 
 class ErrorResponse:
-    """An answer, as a rule an error: its status, and Iterable's code and text, from the first 64 kB of its body."""
+    """The status of a response, and Iterable's code and text, from the first 64 kB of its body."""
 
     def __init__(self, response: requests.Response) -> None:
-        """Read the beginning of the body, and close ``response``."""
+        """Read the first 64 kB of the body, and close ``response``."""
         self.status = response.status_code
         self.code = ""
         self.text = ""
@@ -59,19 +59,19 @@ class ErrorResponse:
 
     @property
     def detail(self) -> str:
-        """The answer with Iterable's text, people's data masked, for internal messages."""
+        """The status, code and text, with personal data masked, for internal messages."""
         return f"{self}: {masked(self.text)}"
 
     @property
     def endpoint(self) -> str:
-        """The endpoint that was requested; nothing if it is none of the API's."""
+        """The endpoint that was requested; empty if it is not one of the API."""
         return endpoint_of(self._url)
 
     @property
-    def is_of_no_endpoint(self) -> bool:
-        """Whether it is Iterable's own answer to a path that it does not know: an HTML page titled "Action not found".
+    def is_missing_endpoint(self) -> bool:
+        """Whether Iterable does not have the endpoint: a 404 with an HTML page titled "Action not found".
 
-        Every other HTML page is a proxy's or a login page's.
+        Every other HTML page comes from a proxy or login page.
         """
         if self.status != requests.codes.not_found or not self.endpoint or not _MARKUP.match(self.body):
             return False
@@ -88,17 +88,17 @@ def endpoint_of(url: str) -> str:
 
 
 def is_web_page(response: requests.Response) -> bool:
-    """Whether an answer is HTML: so answer proxies and login pages, and Iterable where it does not know the path."""
+    """Whether a response is HTML: from a proxy or login page, or from Iterable if it does not have the endpoint."""
     return str(response.headers.get("Content-Type", "")).strip().lower().startswith("text/html")
 
 
 def is_busy(status: int) -> bool:
-    """Whether the server says that it cannot answer now."""
+    """Whether the server cannot answer now."""
     return status >= requests.codes.server_error or status in BUSY
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """The seconds that the answer asks to wait (`Retry-After`, a number or a date); None if it does not say."""
+    """The seconds to wait, from the header `Retry-After` (a number or a date); None without one."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

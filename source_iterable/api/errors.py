@@ -1,4 +1,4 @@
-"""The errors of a sync that are told apart by their kind."""
+"""Exceptions that callers handle by type."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from source_iterable.api.error_response import ErrorResponse
 
 @dataclass(frozen=True)
 class StreamFailure:
-    """Why a read of a stream stopped before its end: a sentence, its kind, and from where the next attempt resumes."""
+    """Why a stream stopped before its end, its failure type, and where the next attempt resumes."""
 
     cause: str
     kind: FailureType
     resumption: str
 
 
-class RequestRejected(Exception):  # noqa: N818 - an answer, not yet an error
-    """An answer about what was requested that another try will not change."""
+class RequestRejected(Exception):  # noqa: N818 - not an error yet: the caller decides
+    """A response that rejects what was requested, and that another attempt will not change."""
 
     def __init__(self, answer: ErrorResponse) -> None:
         super().__init__(str(answer))
@@ -28,17 +28,17 @@ class RequestRejected(Exception):  # noqa: N818 - an answer, not yet an error
 
 
 class MissingEndpointError(messages.MessageError):
-    """The data center does not have the endpoint that a request names: no other request to it will be answered."""
+    """The data center does not have the endpoint."""
 
     def __init__(self, stream: str, endpoint: str, data_center: str) -> None:
         super().__init__(messages.ENDPOINT_MISSING, stream, endpoint=endpoint, data_center=data_center)
 
 
 class DeniedError(messages.MessageError):
-    """The key may not request one endpoint, or the project does not answer there.
+    """The API key has no permission for an endpoint.
 
     Attributes:
-        answer: The answer, a 401 or 403.
+        answer: The response, a 401 or 403.
     """
 
     def __init__(self, stream: str, answer: ErrorResponse) -> None:

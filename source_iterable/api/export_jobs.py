@@ -1,10 +1,10 @@
-"""Export jobs: Iterable prepares the rows of a window as files, which are then fetched one by one.
+"""Export jobs: Iterable exports a window to files, which are then downloaded one by one.
 
-`POST export/start`, `GET export/{id}/files` and the signed URLs that it names
-(https://api.iterable.com/api/docs#export_startExport). Jobs do not count against the four export requests a
-minute, but four of them run at a time for a whole organization: this takes two. A file that breaks off is
-requested again by itself. A job that lists no files is empty only if `GET export/jobs` says so, or if it still lists
-none half a minute later. Only jobs that this sync started are ever cancelled.
+`POST export/start`, `GET export/{id}/files` and the signed URLs in its response
+(https://api.iterable.com/api/docs#export_startExport). Jobs do not count against the four export requests per
+minute, but an organization may run only four at a time: a sync uses two. A download that fails is repeated for that
+file alone. A job without files is empty only if `GET export/jobs` says so, or if it still has none half a minute
+later. Only jobs that this sync started are cancelled.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from source_iterable.exceptions import DiskFullError, TooLargeError
 from source_iterable.reservation import Reservation
 
 MOST_JOBS = 2  # of the four that an organization may run
-JOB_TRIES = 3  # of a job that fails or is cancelled
-MOST_FAILURES = 3  # of windows in a row, after which no more jobs are requested
-# For how many seconds a file is requested that cannot be had, where its window may be requested directly too.
+JOB_TRIES = 3  # if a job fails or is cancelled
+MOST_FAILURES = 3  # windows in a row, after which no more jobs are started
+# The seconds for which a failed download is retried, if the window can be requested directly instead.
 FILE_PATIENCE = 5 * 60.0
-# Seconds between looks at a completed job that lists no files, and how many of them prove that it is empty.
+# Seconds between polls of a completed job without files, and how many of them prove that it is empty.
 EMPTY_WAITS = (10.0, 20.0, 30.0, 60.0)
 EMPTY_PATIENCE = 30.0
-# How long a job may show no progress, in seconds, before it is abandoned.
+# Seconds without progress before a job is abandoned.
 PATIENCE = 30 * 60.0
 LONG_PATIENCE = 24 * 3600.0
-# How long to wait for a job to be accepted, in seconds, where the window may be requested directly too.
+# Seconds for which the start of a job is retried, if the window can be requested directly instead.
 START_PATIENCE = 60.0
 REFUSED = {400, 401, 403, 404, 405}
-KEY_REFUSED = {401, 403}  # is checked for minutes where there is no other way
-START_GRACE = 2.0  # seconds for starts that are under way when the sync ends
+KEY_REFUSED = {401, 403}  # checked for two minutes if jobs are the only way
+START_GRACE = 2.0  # seconds to wait at the end of a sync for jobs that are being started
 CANCEL_PACE = 1.1  # seconds between two cancellations
 
 logger = logging.getLogger("airbyte")
 
 
 class NoExportJobError(Exception):
-    """A window cannot be had by a job; its message says why."""
+    """A window cannot be exported by a job; the message is the reason."""
 
 
 class ExportJobs:
@@ -62,7 +62,7 @@ class ExportJobs:
 
     Args:
         api: Iterable's API.
-        forced: Whether windows may come by jobs only: then a job may take a day, and is waited for.
+        forced: Whether jobs are the only way to export a window: then a job may take a day.
     """
 
     def __init__(self, api: Api, *, forced: bool = False) -> None:
@@ -73,100 +73,100 @@ class ExportJobs:
         self._stopped = threading.Event()
         self._changed = threading.Condition()
         self._starting = 0
-        self._swept = False
-        self._held: set[int] = set()
-        self._refused: dict[str, str] = {}
+        self._has_cancelled = False
+        self._running: set[int] = set()
+        self._unavailable: dict[str, str] = {}
         self._failures = 0
-        self._tells_bytes = True
+        self._lists_bytes = True
 
-    def export(self, wanted: ExportRequest, reservation: Reservation) -> Body:
-        """The rows of a window; called on threads of the look-ahead.
+    def export(self, request: ExportRequest, reservation: Reservation) -> Body:
+        """The export of a window; called on threads of the prefetcher.
 
         Raises:
-            NoExportJobError: If there is no job to be had.
-            TooLargeError: If the window is too much for one job.
+            NoExportJobError: If no job can export it.
+            TooLargeError: If the window is too large for one job.
             DiskFullError: If the disk is full.
         """
-        self._require_jobs(wanted.stream)
+        self._require_jobs(request.stream)
         if not self._slots.acquire(blocking=self._forced):
             raise NoExportJobError("two jobs are under way")
         try:
-            self._require_jobs(wanted.stream)  # they may have been refused while a place was waited for
-            return self._export(wanted, reservation)
+            self._require_jobs(request.stream)  # jobs may have become unavailable during the wait
+            return self._export(request, reservation)
         except (DiskFullError, NoExportJobError, TooLargeError):
             raise
         except RequestRejected as rejected:
-            raise self._no_more_jobs(wanted.stream, str(rejected.answer)) from rejected
+            raise self._no_more_jobs(request.stream, str(rejected.answer)) from rejected
         except UnusableAnswerError as error:
-            raise self._no_more_jobs(wanted.stream, str(error)) from error
+            raise self._no_more_jobs(request.stream, str(error)) from error
         except FileError as error:
             if self._forced:
                 raise error.cause from error
-            raise (self._failed(str(error)) if error.may_heal else self._no_more_jobs("", str(error))) from error
+            raise (self._failed(str(error)) if error.is_transient else self._no_more_jobs("", str(error))) from error
         except AirbyteTracedException as error:
             if self._forced:
                 raise
             if error.failure_type is FailureType.transient_error:
                 raise self._failed(str(error.message)) from error
-            # What the data center does not have, no other stream will find there.
-            whom = "" if isinstance(error, MissingEndpointError) else wanted.stream
-            raise self._no_more_jobs(whom, str(error.message)) from error
+            # A missing endpoint is missing for all streams.
+            stream = "" if isinstance(error, MissingEndpointError) else request.stream
+            raise self._no_more_jobs(stream, str(error.message)) from error
         finally:
             self._slots.release()
 
     def _require_jobs(self, stream: str) -> None:
-        for whom in ("", stream):
-            if whom in self._refused:
-                raise NoExportJobError(self._refused[whom])
+        for key in ("", stream):
+            if key in self._unavailable:
+                raise NoExportJobError(self._unavailable[key])
 
     def stop(self) -> None:
-        """Cancel the jobs that this sync started and still waits for, one a second; nobody else's."""
+        """Cancel the running jobs of this sync, one per second."""
         self._stopped.set()
         with self._changed:
-            # A job whose start is not answered yet has no id to cancel it by.
+            # Without the response to its start, a job has no id to cancel it by.
             self._changed.wait_for(lambda: not self._starting, START_GRACE)
-            held = sorted(self._held)
-            self._held.clear()
-            self._swept = True
-        for number, job in enumerate(held):
+            running = sorted(self._running)
+            self._running.clear()
+            self._has_cancelled = True
+        for number, job in enumerate(running):
             if number:
                 time.sleep(self._api.scaled(CANCEL_PACE))
             self._api.cancel(f"export/{job}")
 
-    def _export(self, wanted: ExportRequest, reservation: Reservation) -> Body:
+    def _export(self, request: ExportRequest, reservation: Reservation) -> Body:
         for _ in range(JOB_TRIES):
-            job = self._start(wanted)
+            job = self._start(request)
             try:
-                state = self._end_of(job, wanted, reservation)
+                state = self._end_of(job, request, reservation)
             except BaseException:
                 self._cancel(job)
                 raise
             with self._changed:
-                self._held.discard(job)
+                self._running.discard(job)
             if state == COMPLETED:
-                body = self._fetch(job, wanted, reservation)
+                body = self._fetch(job, request, reservation)
                 self._failures = 0
                 return body
-            logger.info("%s: export job %d of %s %s.", wanted.stream, job, wanted.window, state)
-        raise self._no_more_jobs(wanted.stream, f"{JOB_TRIES} jobs in a row {state}")
+            logger.info("%s: export job %d of %s %s.", request.stream, job, request.window, state)
+        raise self._no_more_jobs(request.stream, f"{JOB_TRIES} jobs in a row {state}")
 
-    def _start(self, wanted: ExportRequest) -> int:
-        policy = wanted.retry_policy(
-            f"the start of an export job of {wanted.window}",
+    def _start(self, request: ExportRequest) -> int:
+        policy = request.retry_policy(
+            f"the start of an export job of {request.window}",
             rejects=REFUSED - KEY_REFUSED if self._forced else REFUSED,
             expects_object=True,
-            # A start whose answer is lost may have begun a job: where there is another way, it is not tried again.
+            # A request whose response is lost may have started a job: it is not repeated if there is another way.
             **(
                 {}
                 if self._forced
                 else {"limit_patience": START_PATIENCE, "patience": NO_PATIENCE, "on_exhausted": NoExportJobError}
             ),
         )
-        asked = {
-            "dataTypeName": wanted.data_type,
+        body = {
+            "dataTypeName": request.data_type,
             "outputFormat": "application/x-json-stream",
-            "startDateTime": timestamps.for_export(wanted.window.start),
-            "endDateTime": timestamps.for_export(wanted.window.end),
+            "startDateTime": timestamps.for_export(request.window.start),
+            "endDateTime": timestamps.for_export(request.window.end),
         }
         with self._changed:
             if self._stopped.is_set():
@@ -174,7 +174,7 @@ class ExportJobs:
             self._starting += 1
         job: object = None
         try:
-            job = read_object(self._api.post("export/start", asked, policy, wanted.stream, self._session)).get("jobId")
+            job = read_object(self._api.post("export/start", body, policy, request.stream, self._session)).get("jobId")
         except DeniedError as denied:
             if self._api.key_refusal:
                 raise
@@ -182,47 +182,47 @@ class ExportJobs:
         except RequestRejected as rejected:
             if rejected.answer.status in KEY_REFUSED:
                 raise self._failed(str(rejected.answer)) from rejected
-            about_table = rejected.answer.status == requests.codes.bad_request
-            raise self._no_more_jobs(wanted.stream if about_table else "", str(rejected.answer)) from rejected
+            is_about_stream = rejected.answer.status == requests.codes.bad_request
+            raise self._no_more_jobs(request.stream if is_about_stream else "", str(rejected.answer)) from rejected
         finally:
             with self._changed:
                 self._starting -= 1
                 if isinstance(job, int):
-                    self._held.add(job)
+                    self._running.add(job)
                 self._changed.notify_all()
         if not isinstance(job, int):
-            raise UnusableAnswerError("the answer to its start holds no 'jobId'")
-        logger.info("%s: export job %d prepares %s.", wanted.stream, job, wanted.window)
+            raise UnusableAnswerError("the answer to its start contains no 'jobId'")
+        logger.info("%s: export job %d prepares %s.", request.stream, job, request.window)
         return job
 
-    def _end_of(self, job: int, wanted: ExportRequest, reservation: Reservation) -> str:
-        """How the job ended: `completed`, `failed` or `cancelled`."""
+    def _end_of(self, job: int, request: ExportRequest, reservation: Reservation) -> str:
+        """The final state of the job: `completed`, `failed` or `cancelled`."""
         try:
             most = LONG_PATIENCE if self._forced else PATIENCE
-            return self._files(job, wanted).end(lambda seconds: self._pause(seconds, reservation), most)
+            return self._files(job, request).end(lambda seconds: self._pause(seconds, reservation), most)
         except StuckJobError as stuck:
             raise self._no_more_jobs("", f"job {job} {stuck}") from stuck
 
     def _pause(self, seconds: float, reservation: Reservation) -> None:
-        """Wait before another look at a job, unless nobody wants its window any more."""
+        """Wait before the next poll; raise if the sync ended or the window is no longer needed."""
         if self._stopped.wait(self._api.scaled(seconds)):
             raise NoExportJobError("the sync ends")
-        reservation.grow(0)  # raises if nobody wants the window any more
+        reservation.grow(0)  # raises if the window is no longer needed
 
-    def _files(self, job: int, wanted: ExportRequest) -> JobFiles:
-        return JobFiles(self._api, self._session, job, wanted, patience=None if self._forced else FILE_PATIENCE)
+    def _files(self, job: int, request: ExportRequest) -> JobFiles:
+        return JobFiles(self._api, self._session, job, request, patience=None if self._forced else FILE_PATIENCE)
 
-    def _fetch(self, job: int, wanted: ExportRequest, reservation: Reservation) -> Body:
-        """All files of a completed job, one behind the other.
+    def _fetch(self, job: int, request: ExportRequest, reservation: Reservation) -> Body:
+        """The concatenated files of a completed job.
 
-        Files may be listed shortly after the job is completed: without any, it is empty only if that is proven.
+        Files may appear shortly after the job is completed: a job without files must be proven empty.
         """
         waited = 0.0
         for wait in (*EMPTY_WAITS, None):
-            body, count = self._files(job, wanted).download(reservation)
-            exported = None if count else self._bytes_exported(job, wanted)
+            body, count = self._files(job, request).download(reservation)
+            exported = None if count else self._bytes_exported(job, request)
             if count or exported == 0 or (exported is None and waited >= EMPTY_PATIENCE):
-                logger.info("%s: export job %d: %d file%s.", wanted.stream, job, count, "" if count == 1 else "s")
+                logger.info("%s: export job %d: %d file%s.", request.stream, job, count, "" if count == 1 else "s")
                 return body
             body.close()
             if wait is not None:
@@ -230,11 +230,11 @@ class ExportJobs:
                 waited += wait
         raise self._failed(f"job {job} exported {exported} bytes, but lists no files")
 
-    def _bytes_exported(self, job: int, wanted: ExportRequest) -> int | None:
-        """How much a completed job exported, as the list of jobs tells; None if it does not."""
-        if not self._tells_bytes:
+    def _bytes_exported(self, job: int, request: ExportRequest) -> int | None:
+        """How many bytes a completed job exported; None if the list of jobs does not say."""
+        if not self._lists_bytes:
             return None
-        policy = wanted.retry_policy(
+        policy = request.retry_policy(
             "the list of export jobs",
             rejects=dict.fromkeys(REFUSED, 1),
             expects_object=True,
@@ -243,32 +243,32 @@ class ExportJobs:
             on_exhausted=NoExportJobError,
         )
         try:
-            response = self._api.get("export/jobs", {}, policy, wanted.stream, self._session)
+            response = self._api.get("export/jobs", {}, policy, request.stream, self._session)
             return bytes_exported(read_object(response), job)
         except (RequestRejected, MissingEndpointError):
-            self._tells_bytes = False
+            self._lists_bytes = False
         except DiskFullError:
             raise
         except (AirbyteTracedException, NoExportJobError, UnusableAnswerError):
-            pass  # another job may be luckier
+            pass  # temporary: the list is requested again for the next job
         return None
 
     def _cancel(self, job: int) -> None:
         with self._changed:
-            if self._stopped.is_set() and not (self._swept and job in self._held):
-                return  # `stop` does it: this thread may not live that long
-            self._held.discard(job)
+            if self._stopped.is_set() and not (self._has_cancelled and job in self._running):
+                return  # `stop` cancels it: this thread may end before
+            self._running.discard(job)
         self._api.cancel(f"export/{job}")
 
     def _failed(self, why: str) -> NoExportJobError:
-        """Refuse this window; request no more jobs if several in a row were refused, whoever's they were."""
+        """The error for this window; after several in a row, no stream starts more jobs."""
         self._failures += 1
         if self._failures >= MOST_FAILURES:
-            return self._no_more_jobs("", f"{self._failures} windows in a row could not be had; the last time {why}")
+            return self._no_more_jobs("", f"{self._failures} windows in a row failed; the last time {why}")
         return NoExportJobError(why)
 
-    def _no_more_jobs(self, whom: str, why: str) -> NoExportJobError:
-        """Request no more jobs, for the stream that is named or for any."""
-        if not self._stopped.is_set() and self._refused.setdefault(whom, why) is why:
-            logger.info("%s: %s.", whom or "All streams", messages.NO_MORE_JOBS.format(reason=why))
+    def _no_more_jobs(self, stream: str, why: str) -> NoExportJobError:
+        """Start no more jobs for ``stream``, or for all streams if it is empty."""
+        if not self._stopped.is_set() and self._unavailable.setdefault(stream, why) is why:
+            logger.info("%s: %s.", stream or "All streams", messages.NO_MORE_JOBS.format(reason=why))
         return NoExportJobError(why)

@@ -1,4 +1,4 @@
-"""What one export job shows: its end, and its files, listed page by page and fetched one behind the other."""
+"""One export job: polls its state, and downloads its files one after the other."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from source_iterable.records.json_lines import Row, check
 from source_iterable.reservation import Reservation
 from source_iterable.windows import Window
 
-FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between looks at a job, each twice as long as the one before
+FIRST_POLL, LAST_POLL = 1.0, 30.0  # seconds between polls, doubled each time
 ENDS = {COMPLETED, "failed", "cancelled"}
-URL_TRIES = 4  # of a file whose address expires before it is requested
+URL_TRIES = 4  # of a file whose URL expires before it is requested
 EXPIRED = {400, 401, 403, 404, 410}
 
 NewRetryPolicy = Callable[..., RetryPolicy]
@@ -33,13 +33,13 @@ NewRetryPolicy = Callable[..., RetryPolicy]
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """Whose rows a job prepares.
+    """What a job exports.
 
     Attributes:
         stream: The stream, for messages.
-        data_type: Iterable's name of the rows.
-        window: Of which span.
-        retry_policy: Makes the policy for a request of the stream.
+        data_type: Iterable's name of the data type.
+        window: The time range.
+        retry_policy: Makes the retry policy of a request.
     """
 
     stream: str
@@ -49,31 +49,31 @@ class ExportRequest:
 
 
 class StuckJobError(Exception):
-    """A job shows nothing new for too long; the message says in which state it stays."""
+    """A job makes no progress for too long; the message contains its state."""
 
 
 class FileError(Exception):
-    """A file cannot be had; ``cause`` is the error of its request."""
+    """A file could not be downloaded; ``cause`` is the error of its request."""
 
     def __init__(self, where: str, cause: AirbyteTracedException) -> None:
         super().__init__(where)
         self.cause = cause
 
     @property
-    def may_heal(self) -> bool:
-        """Whether time may help."""
+    def is_transient(self) -> bool:
+        """Whether a later attempt may succeed."""
         return self.cause.failure_type is FailureType.transient_error
 
 
 class JobFiles:
-    """One export job that was started.
+    """An export job that was started.
 
     Args:
         api: Iterable's API.
         session: The session for requests about jobs.
         job: The job's id.
-        request: Whose rows it prepared.
-        patience: For how many seconds a file is requested that cannot be had; None for as long as the stream allows.
+        request: What it exports.
+        patience: The seconds for which a failed download is retried; None for the limit of the stream.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class JobFiles:
         self._patience = patience
 
     def page(self, after: str | None = None) -> Row:
-        """What Iterable tells of the job, with the files that come after one."""
+        """A page of the job's state and files, after the file ``after``."""
         policy = self._request.retry_policy(
             f"the files of the export job of {self._request.window}", rejects={404}, expects_object=True
         )
@@ -96,14 +96,14 @@ class JobFiles:
         )
 
     def end(self, pause: Callable[[float], None], most: float) -> str:
-        """How the job ends, looked at until it does: `completed`, `failed` or `cancelled`.
+        """Poll the job until it ends, and return its state: `completed`, `failed` or `cancelled`.
 
         Args:
-            pause: Waits so many seconds between two looks.
-            most: For how many seconds it may show nothing new.
+            pause: Waits a number of seconds between two polls.
+            most: The most seconds without progress.
 
         Raises:
-            StuckJobError: If it shows nothing new for longer.
+            StuckJobError: If it makes no progress for longer.
         """
         shown = ""
         seen: set[str] = set()
@@ -120,7 +120,7 @@ class JobFiles:
             if new:
                 seen |= new
                 following = deque(dict.fromkeys((max(seen), entries[-1]["file"])))
-            following.rotate()  # either may be the one that what is new comes after
+            following.rotate()  # new files may come after either
             if new or state != shown:
                 shown, since = state, time.monotonic()
             elif time.monotonic() - since > most:
@@ -128,12 +128,12 @@ class JobFiles:
             wait = min(2 * wait, LAST_POLL)
 
     def download(self, reservation: Reservation) -> tuple[Body, int]:
-        """The files that the completed job lists, one behind the other, and how many there are.
+        """The concatenated files of the completed job, and their number.
 
         Raises:
-            FileError: If a file cannot be had.
+            FileError: If a file cannot be downloaded.
             TooLargeError: If the job was cut at Iterable's limit.
-            UnusableAnswerError: If an answer is not what Iterable documents.
+            UnusableAnswerError: If a response is not as documented.
         """
         try:
             body = Body.multipart(reservation)
@@ -151,16 +151,16 @@ class JobFiles:
         return body.whole(), files
 
     def pages(self) -> Iterator[tuple[list[Row], str | None]]:
-        """The job's files page by page, each file once, each page with the file that it comes after.
+        """The job's files page by page, each file once, each page with the `startAfter` it was requested with.
 
-        Not documented are how many files a page holds, their order, and whether `startAfter` is compared with names
-        or is a place in a list. So each page is followed by what comes after its greatest name, and after its last.
-        Files may be listed a little late: pages that showed any are requested again, until they show no others.
+        The documentation does not say how many files a page contains, how they are ordered, and whether `startAfter`
+        is compared with names or is a position. So the pages after the greatest and after the last name are both
+        requested. Files may appear late: pages that had files are requested again until they have no new ones.
         """
         seen: set[str] = set()
         followed: set[str | None] = {None}
         following: deque[str | None] = deque(followed)
-        showed: dict[str | None, None] = {}
+        pages_with_files: dict[str | None, None] = {}
         is_checked = False
         while following:
             after = following.popleft()
@@ -172,16 +172,16 @@ class JobFiles:
             if new:
                 yield list(new.values()), after
                 seen |= new.keys()
-                showed[after] = None
+                pages_with_files[after] = None
                 is_checked = False
             following += (name for name in next_after(entries) if name not in followed)
             followed.update(following)
             if not following and not is_checked:
-                following.extend(showed)
+                following.extend(pages_with_files)
                 is_checked = True
 
     def _add(self, body: Body, after: str | None, entry: Row) -> None:
-        """Fetch one file; where its URL expired, after the page is requested again."""
+        """Download one file; request its page again if the URL expired."""
         url = entry["url"]
         for _ in range(URL_TRIES):
             policy = self._request.retry_policy(
@@ -193,7 +193,7 @@ class JobFiles:
             try:
                 self._api.get_signed(url, policy, self._request.stream)
             except ValueError:
-                # The address stays out of messages: it opens the file.
+                # The URL stays out of messages: it gives access to the file.
                 raise UnusableAnswerError("the address of a file cannot be used") from None
             except DiskFullError:
                 raise
@@ -201,7 +201,7 @@ class JobFiles:
                 raise FileError(f"{urlsplit(url).hostname}: {error.message}", error) from error
             except RequestRejected:
                 fresh = files_of(self.page(after))
-                url = next((one["url"] for one in fresh if one["file"] == entry["file"]), url)
+                url = next((other["url"] for other in fresh if other["file"] == entry["file"]), url)
             else:
                 return
         raise UnusableAnswerError("the addresses of its files expire at once")

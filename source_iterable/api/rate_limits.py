@@ -1,4 +1,4 @@
-"""Iterable's rate limits: the requests that it allows, and the waits where it refuses one all the same (HTTP 429)."""
+"""Iterable's rate limits: pacing of requests, and waits after HTTP 429."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from source_iterable import messages
 EXPORT_PATH = "export/data.json"
 LIST_USERS_PATH = "lists/getUsers"
 METRICS_PATH = "campaigns/metrics"
-# Requests a minute for each project (https://api.iterable.com/api/docs).
+# Requests per minute and project (https://api.iterable.com/api/docs).
 REQUESTS_PER_MINUTE: Mapping[str, int] = {EXPORT_PATH: 4, LIST_USERS_PATH: 5, METRICS_PATH: 10}
-# Requests a second for each organization; the paths are patterns.
+# Requests per second and organization; the paths are patterns.
 JOB_REQUESTS_PER_SECOND: Mapping[str, int] = {"export/start": 1, r"export/\d+/files": 1}
-# A minute and a second, and what the arrival of requests may jitter by.
+# A minute and a second, plus a margin for network jitter.
 MINUTE = timedelta(seconds=62)
 SECOND = timedelta(seconds=1.1)
 
 NOTABLE_WAIT = 10.0  # seconds; longer waits are logged
-PATIENCE = 600.0  # seconds of waiting in all that one request may spend on 429 answers
-WAITS = (15.0, 30.0, 60.0)  # seconds, the last one again and again
+PATIENCE = 600.0  # seconds that one request may wait in total after 429 responses
+WAITS = (15.0, 30.0, 60.0)  # seconds; the last one repeats
 
 logger = logging.getLogger("airbyte")
 
 
 class Budget(HttpAPIBudget):
-    """The requests in a ``period`` that Iterable allows, shared by all streams; says so where one must wait.
+    """The requests that Iterable allows in a ``period``, shared by all streams; logs long waits.
 
-    The library beneath keeps a thread for each limit, for as long as the process lives.
+    The library starts a thread for each limit, which lives as long as the process.
     """
 
     def __init__(self, scale: float, limits: Mapping[str, int], period: timedelta) -> None:
@@ -51,12 +51,12 @@ class Budget(HttpAPIBudget):
                 )
                 for path, limit in limits.items()
             ],
-            # A 429 is waited for as the answer says (RateLimitWaits); the CDK would stop all streams for a minute.
+            # RateLimitWaits handles 429 responses; the CDK would pause all streams for a minute.
             status_codes_for_ratelimit_hit=[],
         )
 
     def acquire_call(self, request: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Take a place in the budget, waiting for one if need be."""
+        """Wait until the rate limit allows the request."""
         try:
             super().acquire_call(request, block=False)
         except CallRateLimitHit as hit:
@@ -71,24 +71,24 @@ class Budget(HttpAPIBudget):
 
 
 class RateLimitWaits:
-    """The waits of one request that is refused because the limit is in use.
+    """The waits of one request after 429 responses.
 
     Attributes:
-        waited: Seconds in all so far.
+        waited: Seconds in total so far.
     """
 
     def __init__(self) -> None:
         self._count = 0
         self.waited = 0.0
 
-    def next(self, asked: float | None) -> float:
-        """The seconds to wait now, given those that the answer asks for, if any.
+    def next(self, retry_after: float | None) -> float:
+        """The seconds to wait now, at least ``retry_after`` if the response contains it.
 
-        A request that is refused again waits longer, whatever was asked.
+        Each further 429 waits longer, whatever `Retry-After` contains.
         """
-        if asked is None:
+        if retry_after is None:
             return WAITS[min(self._count, len(WAITS) - 1)]
-        return max(asked, 1.0 if self._count == 0 else WAITS[min(self._count, len(WAITS)) - 1])
+        return max(retry_after, 1.0 if self._count == 0 else WAITS[min(self._count, len(WAITS)) - 1])
 
     def spend(self, wait: float) -> None:
         """Count a wait."""

@@ -1,4 +1,4 @@
-"""Rows on disk that come back in order, however many they are."""
+"""Sorts any number of rows on disk (external merge sort)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from source_iterable.api.body import Body
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.reservation import Reservation
 
-RUN_BYTES = 32_000_000  # of rows, uncompressed, that are sorted in memory
+RUN_BYTES = 32_000_000  # uncompressed size of the rows that are sorted in memory
 
 
 class SortedBody:
-    """Rows, kept in runs, each of them sorted in memory; the runs are merged as they are read."""
+    """Rows in runs, each sorted in memory; reading merges the runs."""
 
     def __init__(
         self, rows: Iterable[Row], position: Callable[[Row], Any], new_reservation: Callable[[], Reservation]
     ) -> None:
-        """Put ``rows`` on disk, all of them before anybody reads one.
+        """Write all ``rows`` to disk.
 
         Args:
-            rows: The rows.
-            position: By what a row is ordered among the others; rows of one position keep their order.
-            new_reservation: Makes the reservation of a run, which is given back once it was read.
+            rows: The rows to sort.
+            position: The sort key of a row; rows with equal keys keep their order.
+            new_reservation: Reserves disk space for a run; it is released when the run was read.
 
         Raises:
             OSError: If the disk is full.
@@ -35,12 +35,12 @@ class SortedBody:
         self._new_reservation = new_reservation
         self._runs: list[Body] = []
         try:
-            self._keep(rows)
+            self._write_runs(rows)
         except BaseException:
             self.close()
             raise
 
-    def _keep(self, rows: Iterable[Row]) -> None:
+    def _write_runs(self, rows: Iterable[Row]) -> None:
         run: list[tuple[Any, bytes]] = []
         size = 0
         for row in rows:
@@ -48,17 +48,17 @@ class SortedBody:
             run.append((self._position(row), line))
             size += len(line)
             if size >= RUN_BYTES:
-                self._end(run)
+                self._write_run(run)
                 run, size = [], 0
-        self._end(run)
+        self._write_run(run)
 
-    def _end(self, run: list[tuple[Any, bytes]]) -> None:
+    def _write_run(self, run: list[tuple[Any, bytes]]) -> None:
         if run:
             run.sort(key=itemgetter(0))
             self._runs.append(Body.from_lines((line for _, line in run), self._new_reservation()))
 
     def __iter__(self) -> Iterator[tuple[Any, Row]]:
-        """The rows in order, each with its position; they can be read once."""
+        """The sorted rows, each with its sort key; they can be read once."""
         return merge(*(self._read(run) for run in self._runs), key=itemgetter(0))
 
     def _read(self, run: Body) -> Iterator[tuple[Any, Row]]:
@@ -67,7 +67,7 @@ class SortedBody:
             yield self._position(row), row
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Release the disk space."""
         for run in self._runs:
             with suppress(OSError):
                 run.close()

@@ -1,4 +1,4 @@
-"""A message to people: what happened, and what to do about it."""
+"""A message: what happened, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ SYSTEM = FailureType.system_error
 TRANSIENT = FailureType.transient_error
 
 REPORT = "Report this with the log of the sync."
+TRY_LATER = "Try again later; if it happens again, report this with the log of the sync."
+CHECK_PROXY = "Check the data center (region), and any proxy on the way."
+FIX_PROXY = "A proxy on the way probably removes these: let the connector's requests pass through it unchanged."
 REGION = "Check the data center (region): US for app.iterable.com, EU for app.eu.iterable.com."
 
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
@@ -25,9 +28,9 @@ class Message:
 
     Attributes:
         code: Its name in internal messages.
-        text: What happened and where, a template with named placeholders, without the last full stop.
-        advice: What to do, a template as well; a message ends with it.
-        failure_type: Of the error; None for what is logged only.
+        text: What happened and where, a template with named placeholders, without the final period.
+        advice: What to do, also a template; it ends the message.
+        failure_type: The failure type of the error; None if the message is only logged.
         remedy: What the troubleshooting page says, by default the advice.
     """
 
@@ -45,17 +48,17 @@ class Message:
     def error(
         self, stream: str = "", detail: str = "", *, failure_type: FailureType | None = None, **values: object
     ) -> MessageError:
-        """The error, of ``stream`` if it is named; the platform shows ``detail`` beside it."""
+        """The error, for ``stream`` if it is not empty, with ``detail`` in its internal message."""
         return MessageError(self, stream, detail, failure_type=failure_type, **values)
 
     @property
     def row(self) -> tuple[str, str]:
-        """What the troubleshooting page shows: the first sentence, with `…` for what differs, and the remedy."""
+        """The row of the troubleshooting page: the first sentence, with `…` for placeholders, and the remedy."""
         return _END_OF_SENTENCE.split(_PLACEHOLDER.sub("…", self.text))[0], self.remedy or self.advice
 
 
 class MessageError(AirbyteTracedException):
-    """An error that says what the catalogue has.
+    """The error of a message in the catalogue.
 
     Attributes:
         what: What happened, without the stream's name.

@@ -1,6 +1,6 @@
 """Errors before anything is read: of settings, of the command and its files, and of `check`."""
 
-from source_iterable.messages.message import CONFIG, REGION, TRANSIENT, Message
+from source_iterable.messages.message import CHECK_PROXY, CONFIG, REGION, TRANSIENT, Message
 
 _DATES = "YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ or MM/DD/YYYY"
 _NEW_KEY = "Create a server-side key in Iterable under Integrations > API Keys"
@@ -179,7 +179,7 @@ REQUIRED_ENDPOINT_MISSING = Message(
 NOT_ITERABLE = Message(
     "not_iterable",
     "What answers at {host} is not Iterable's API",
-    "Check the data center (region), and any proxy on the way.",
+    CHECK_PROXY,
     CONFIG,
     "A proxy or a login page of your network answers in Iterable's place. Let the connector through.",
 )

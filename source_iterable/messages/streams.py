@@ -1,6 +1,16 @@
 """Errors that end the read of a stream, and the one that ends a sync."""
 
-from source_iterable.messages.message import CONFIG, REGION, REPORT, SYSTEM, TRANSIENT, Message
+from source_iterable.messages.message import (
+    CHECK_PROXY,
+    CONFIG,
+    FIX_PROXY,
+    REGION,
+    REPORT,
+    SYSTEM,
+    TRANSIENT,
+    TRY_LATER,
+    Message,
+)
 from source_iterable.messages.setup import KEY_CAUSES
 
 _RAISE_LIMIT = "Raise ITERABLE_SPOOL_MEGABYTES."
@@ -83,7 +93,7 @@ ANSWERS_DIFFER = Message(
     "answers_differ",
     "{subject} was answered {times} times, and no two answers in a row were the same, although nothing else shows "
     "whether one is whole: they came without a length, chunked encoding or compression",
-    "A proxy on the way probably takes these away: let the connector's requests pass it unchanged.",
+    FIX_PROXY,
     TRANSIENT,
 )
 UNREADABLE_ANSWER = Message(
@@ -98,13 +108,13 @@ REDIRECTED = Message(
     "redirected",
     "{subject} was answered with a redirect (HTTP {status}), which is not followed, so that the API key stays with "
     "Iterable",
-    "Check the data center (region), and any proxy on the way.",
+    CHECK_PROXY,
     SYSTEM,
 )
 FOREIGN_PAGE = Message(
     "foreign_page",
     "Iterable's answer names a next page on another host, which is refused: the API key would leave Iterable",
-    "Check the data center (region), and any proxy on the way.",
+    CHECK_PROXY,
     SYSTEM,
 )
 UNEXPECTED_ANSWER = Message(
@@ -113,14 +123,14 @@ UNEXPECTED_ANSWER = Message(
 EMPTY_PAGES = Message(
     "empty_pages",
     "{pages} pages in a row have no rows, and yet Iterable names another one",
-    "Try again later; if it stays so, report this with the log of the sync.",
+    TRY_LATER,
     SYSTEM,
 )
 NO_ROWS_BUT_TOTALS = Message(
     "no_rows_but_totals",
     "Iterable lists no rows, although its own totals are not 0 (listed: {totals}). So nothing is read, and the "
     "destination keeps what it has",
-    "Try again later; if it stays so, report this with the log of the sync.",
+    TRY_LATER,
     TRANSIENT,
     "Nothing was read, so that Overwrite does not empty the stream. Airbyte tries again by itself. If it stays so, "
     "report it with the log of the sync.",

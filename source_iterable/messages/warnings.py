@@ -1,6 +1,6 @@
 """Warnings, after which the sync continues."""
 
-from source_iterable.messages.message import Message
+from source_iterable.messages.message import FIX_PROXY, Message
 
 STATE_IN_FUTURE = Message(
     "state_in_future",
@@ -44,7 +44,7 @@ UNFRAMED_ANSWERS = Message(
     "unframed_answers",
     "answers came without a length, chunked encoding or compression, so that a lost connection looks like their end: "
     "each was requested until two in a row were the same",
-    "A proxy on the way probably takes these away: let the connector's requests pass it unchanged.",
+    FIX_PROXY,
     remedy="The rows are there, at twice the requests. A proxy on the way probably takes away what shows where an "
     "answer ends: let the connector's requests pass it unchanged, or ask those who run it.",
 )
