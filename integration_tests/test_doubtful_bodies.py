@@ -285,7 +285,8 @@ def test_given_a_malformed_last_line_of_users_when_synced_then_the_window_and_li
     error = error_of(output, "users")
     assert error["failure_type"] == "system_error"
     assert (
-        "the export of 2024-01-01T00:00:00Z to 2024-01-31T00:00:00Z holds a line that is not JSON" in error["message"]
+        "the export of 2024-01-01T00:00:00Z to 2024-01-31T00:00:00Z contains a line that is not JSON"
+        in error["message"]
     )
     # a window that fails before its turn is read once more when that has come
     assert list(requests_of(sandbox).values()) in ([3], [6])

@@ -643,7 +643,7 @@ def test_given_a_job_whose_files_never_come_when_it_exported_some_then_it_is_not
     (error,) = output.errors
     assert error["failure_type"] == "config_error"
     assert "bytes, but lists no files" in error["message"]
-    assert "choose automatic" in error["message"]
+    assert "Choose automatic" in error["message"]
     assert not output.records("email_send")
 
 

@@ -96,11 +96,12 @@ FAILURES = {
         "users", kind="malformed",
     ),
     "7 the limit in use": export(
-        TRANSIENT, "met Iterable's rate limit (HTTP 429): 585 s were waited for", "let them pause",
+        TRANSIENT, "met Iterable's rate limit (HTTP 429): the connector waited 585 s", "Stop them during the sync",
         kind="status", status=429,
     ),
     "7 the limit in use for hours": export(
-        TRANSIENT, "Iterable asks to wait 7200 s more", "let them pause", kind="status", status=429, retry_after=7200,
+        TRANSIENT, "Iterable asks to wait 7200 s more", "Stop them during the sync",
+        kind="status", status=429, retry_after=7200,
     ),
     "8 a stream that the key may not read": export(
         CONFIG, "Iterable refused the API key for this stream (HTTP 403", "Create such a key in Iterable",
@@ -128,11 +129,11 @@ FAILURES = {
         SYSTEM, "cannot be read: a line is longer than", "", kind="long_line", body_bytes=300_000,
     ),
     "jobs that are refused": failure(
-        "email_send", CONFIG, "could not be made by a job: HTTP 400", "choose automatic", settings=BY_JOBS,
+        "email_send", CONFIG, ": HTTP 400", "Choose automatic", settings=BY_JOBS,
         kind="status", status=400, endpoint="export/start", params={"dataTypeName": "emailSend"},
     ),
     "jobs that fail": failure(
-        "email_send", CONFIG, "could not be made by a job: 3 jobs in a row failed", "choose automatic",
+        "email_send", CONFIG, ": 3 jobs in a row failed", "Choose automatic",
         settings=BY_JOBS, kind="job_failed", endpoint="export/start", params={"dataTypeName": "emailSend"},
     ),
 }  # fmt: skip
@@ -244,7 +245,7 @@ def test_given_a_full_disk_when_synced_then_the_last_lines_name_the_folder(
 
     heading, told = last_error(output)["message"].split("\n")
     assert heading.startswith("2 of 2 streams stopped before the end. ")
-    assert told.startswith("email_open (its beginning), email_send (its beginning): no room to spool an answer in ")
+    assert told.startswith("email_open (its beginning), email_send (its beginning): no disk space for an answer in ")
     assert "No space left on device. Free disk space there" in told
     assert last_error(output)["failure_type"] == TRANSIENT
 

@@ -254,7 +254,7 @@ def test_a_state_later_than_today_reads_nothing(project: Project) -> None:
     output = sync({"date": "2024-04-30", "settled": "2024-04-15"})
 
     assert records(output) == []
-    assert any("lies in the future" in message.log.message for message in output.logs if message.log)
+    assert any("is in the future" in message.log.message for message in output.logs if message.log)
 
 
 @pytest.mark.parametrize("state", [{"settled": "soon"}, {"date": "5"}, {"date": "0001-01-02"}])

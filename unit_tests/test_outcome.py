@@ -47,7 +47,7 @@ def test_a_stream_that_was_never_begun_is_not_called_complete(tables: list[Any])
 
     assert error is not None
     assert str(error.message).splitlines()[1:] == [
-        "lists (the same state): could not be begun. Report this with the log of the sync.",
+        "lists (the same state): could not be started. Report this with the log of the sync.",
         "message_types (its beginning): refused.",
     ]
     assert error.failure_type is FailureType.system_error

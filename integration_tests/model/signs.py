@@ -77,7 +77,7 @@ class Skipped:
     SAID: ClassVar = {
         "list_users": (r"lists? ([\d, to]+) skipped", 1),
         "template_content": (r"template (\d+) skipped", 0),
-        "experiments": (r"experiment (\d+): only what the listing contains", 0),
+        "experiments": (r"experiment (\d+): read only from the list of experiments", 0),
     }
     """What is said of a row of each stream, and where in its key the number is that is named."""
 

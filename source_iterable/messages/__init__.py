@@ -1,6 +1,6 @@
-"""The catalogue of what the connector says to people when something is wrong, or seems to be.
+"""The catalogue of messages: errors, warnings and log lines.
 
-`make docs` makes the tables under Troubleshooting in docs/iterable.md from it.
+`make docs` generates the tables under Troubleshooting in docs/iterable.md from it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Errors before anything is read: of settings, of the command and its files, and of `check`."""
+"""Errors before a sync: in settings, in the command and its files, and from `check`."""
 
 from source_iterable.messages.message import CHECK_PROXY, CONFIG, REGION, TRANSIENT, Message
 
@@ -16,8 +16,8 @@ API_KEY_NOT_TEXT = Message(
 )
 API_KEY_CHARACTERS = Message(
     "api_key_characters",
-    "The setting 'api_key' holds a space, a line break or another character that no key has",
-    "Copy the key again: often a blank or a whole line was copied along.",
+    "The setting 'api_key' contains a space, a line break or another character that no key contains",
+    "Copy the key again, without spaces and line breaks.",
     CONFIG,
 )
 START_DATE_MISSING = Message(
@@ -28,20 +28,20 @@ START_DATE_MISSING = Message(
 )
 START_DATE_TOO_EARLY = Message(
     "start_date_too_early",
-    "The setting 'start_date' lies before 1970",
+    "The setting 'start_date' is before 1970",
     "Give the day of the project's first data.",
     CONFIG,
 )
 START_DATE_IN_FUTURE = Message(
     "start_date_in_future",
-    "The setting 'start_date' lies in the future ({date})",
+    "The setting 'start_date' is in the future ({date})",
     "Give a past day, or today.",
     CONFIG,
 )
 END_DATE_TOO_EARLY = Message(
     "end_date_too_early",
     "The setting 'end_date' is not after start_date",
-    "Give a later timestamp, or leave it empty to read up to the present.",
+    "Give a later date, or leave it empty to read up to now.",
     CONFIG,
 )
 NOT_A_DATE = Message(
@@ -72,7 +72,7 @@ OUT_OF_BOUNDS = Message(
 NOT_A_CHOICE = Message(
     "not_a_choice",
     "The setting '{setting}' must be one of {choices}, not {value}",
-    "Choose one of these; case counts.",
+    "Choose one of these; upper and lower case matter.",
     CONFIG,
 )
 API_URL_SCHEME = Message(
@@ -91,7 +91,7 @@ API_URL_UNUSABLE = Message(
 NOT_POSITIVE = Message(
     "not_positive",
     "The environment variable '{variable}' must be a number above 0, not {value}",
-    "Correct it, or remove it: the default is good.",
+    "Correct it, or remove it to use the default.",
     CONFIG,
 )
 
@@ -102,7 +102,7 @@ UNREADABLE_FILE = Message(
     "The file {path} does not hold {content}",
     "Name a file that does.",
     CONFIG,
-    "Only by hand: name a file that holds what the message says, as JSON.",
+    "Only by hand: name a file with the content that the message names, as JSON.",
 )
 NO_COMMAND = Message(
     "no_command",
@@ -130,7 +130,7 @@ STREAMS_REPEATED = Message(
 KEY_CAUSES = (
     "Three usual causes: the key was copied wrongly or deleted; the data center (region) is not the project's "
     "(US for app.iterable.com, EU for app.eu.iterable.com); the key is not of the type Server-side "
-    "(Mobile, JavaScript and read-only keys do not do)."
+    "(Mobile, JavaScript and read-only keys do not work)."
 )
 KEY_REFUSED = Message("key_refused", "Iterable refused the API key ({answer})", KEY_CAUSES, CONFIG)
 KEY_NOT_FOR_EXPORTS = Message(
@@ -148,7 +148,7 @@ EXPORT_LIMIT_IN_USE = Message(
 EXPORT_NOT_PROVEN = Message(
     "export_not_proven",
     "The API key is accepted; export permission not proven: Iterable answered {answer}",
-    "Iterable may have a problem at the moment: if the sync fails too, its message says more.",
+    "Iterable may have a temporary problem. If the sync fails too, read its message.",
 )
 EXPORT_NOT_ANSWERED = Message(
     "export_not_answered",
@@ -166,19 +166,19 @@ UNREACHABLE = Message(
 UNEXPECTED_STATUS = Message(
     "unexpected_status",
     "Iterable answered {answer} to a simple request",
-    "Try again later; if it stays so, see status.iterable.com.",
+    "Try again later. If it happens again, see status.iterable.com.",
     TRANSIENT,
 )
 REQUIRED_ENDPOINT_MISSING = Message(
     "required_endpoint_missing",
-    "Iterable's {data_center} does not have the endpoint {endpoint}, which this connector cannot do without",
+    "Iterable's {data_center} does not have the endpoint {endpoint}, which this connector requires",
     REGION,
     CONFIG,
     "Check the data center (`region`), and that nothing redirects the connector to another host.",
 )
 NOT_ITERABLE = Message(
     "not_iterable",
-    "What answers at {host} is not Iterable's API",
+    "The server at {host} is not Iterable's API",
     CHECK_PROXY,
     CONFIG,
     "A proxy or a login page of your network answers in Iterable's place. Let the connector through.",

@@ -14,7 +14,7 @@ from source_iterable.messages.message import (
 from source_iterable.messages.setup import KEY_CAUSES
 
 _RAISE_LIMIT = "Raise ITERABLE_SPOOL_MEGABYTES."
-_OUTAGE = "Iterable or the network on the way may be down: try again when it is not."
+_OUTAGE = "Iterable or the network on the way may be down. Try again later."
 _LEAVE_OUT = "Report it with the log of the sync. Leave the stream out until then; the others do not depend on it."
 
 STREAMS_STOPPED = Message(
@@ -23,7 +23,7 @@ STREAMS_STOPPED = Message(
     "In parentheses: where the next attempt resumes.\n{causes}",
     remedy="The last line of a failed sync. Each cause is followed by what to do about it.",
 )
-NOT_BEGUN = Message("not_begun", "could not be begun", REPORT, SYSTEM)
+NOT_BEGUN = Message("not_begun", "could not be started", REPORT, SYSTEM)
 DEFECT = Message("defect", "stopped by a defect of this connector ({error})", REPORT, SYSTEM, _LEAVE_OUT)
 UNKNOWN_STREAM = Message(
     "unknown_stream",
@@ -64,14 +64,14 @@ KEY_DENIED = Message(
 
 RATE_LIMITED = Message(
     "rate_limited",
-    "{subject} met Iterable's rate limit (HTTP 429): {waited:.0f} s were waited for and {limit}",
-    "Other programs use this project's limit: let them pause, or sync at another time.",
+    "{subject} met Iterable's rate limit (HTTP 429): the connector waited {waited:.0f} s, and {limit}",
+    "Other programs use this project's rate limit. Stop them during the sync, or sync at another time.",
     TRANSIENT,
 )
 RETRIES_EXHAUSTED = Message(
     "retries_exhausted",
     "{subject} failed {tries} times in {duration}; the last time {trouble}",
-    "Iterable or the network on the way may be down. If another attempt ends at the same place, report that to "
+    "Iterable or the network on the way may be down. If the next attempt fails at the same place, report that to "
     "Iterable's support.",
     TRANSIENT,
     "Iterable or the network on the way was down for at least ten minutes, or half an hour for a stream that cannot "
@@ -113,12 +113,13 @@ REDIRECTED = Message(
 )
 FOREIGN_PAGE = Message(
     "foreign_page",
-    "Iterable's answer names a next page on another host, which is refused: the API key would leave Iterable",
+    "Iterable's answer names a next page on another host, which the connector refuses, so that the API key "
+    "stays with Iterable",
     CHECK_PROXY,
     SYSTEM,
 )
 UNEXPECTED_ANSWER = Message(
-    "unexpected_answer", "Iterable's answer holds {found}, which is not as documented", REPORT, SYSTEM, _LEAVE_OUT
+    "unexpected_answer", "Iterable's answer contains {found}, which is not as documented", REPORT, SYSTEM, _LEAVE_OUT
 )
 EMPTY_PAGES = Message(
     "empty_pages",
@@ -128,8 +129,8 @@ EMPTY_PAGES = Message(
 )
 NO_ROWS_BUT_TOTALS = Message(
     "no_rows_but_totals",
-    "Iterable lists no rows, although its own totals are not 0 (listed: {totals}). So nothing is read, and the "
-    "destination keeps what it has",
+    "Iterable lists no rows, although its own totals are not 0 (listed: {totals}). Nothing was read, and the "
+    "destination keeps its records",
     TRY_LATER,
     TRANSIENT,
     "Nothing was read, so that Overwrite does not empty the stream. Airbyte tries again by itself. If it stays so, "
@@ -140,7 +141,7 @@ NO_ROWS_BUT_TOTALS = Message(
 
 DISK_FULL = Message(
     "disk_full",
-    "no room to spool an answer in {folder}: {reason}",
+    "no disk space for an answer in {folder}: {reason}",
     "Free disk space there, or set $TMPDIR to another folder, or lower ITERABLE_SPOOL_MEGABYTES.",
     TRANSIENT,
     "Give the connector more disk for temporary files, or lower `ITERABLE_SPOOL_MEGABYTES` in its environment.",
@@ -161,7 +162,7 @@ LIST_OVER_LIMIT = Message(
 )
 LISTING_OVER_LIMIT = Message(
     "listing_over_limit",
-    "what has to wait on disk is larger than the disk limit",
+    "the records that wait on disk are larger than the disk limit",
     _RAISE_LIMIT,
     CONFIG,
     "Raise `ITERABLE_SPOOL_MEGABYTES`, by default 2048: what a list endpoint returns waits until its last page is "
@@ -179,8 +180,9 @@ ANSWER_OVER_LIMIT = Message(
 
 EXPORT_JOB_IMPOSSIBLE = Message(
     "export_job_impossible",
-    "the export of {window} could not be made by a job: {reason}",
-    "The setting 'export_method' requests jobs: choose automatic, and what no job can export is requested directly.",
+    "no export job could export {window}: {reason}",
+    "The setting 'export_method' allows jobs only. Choose automatic: windows that no job can export are then "
+    "requested directly.",
     CONFIG,
 )
 FILE_NOT_HTTPS = Message(
@@ -192,7 +194,8 @@ FILE_NOT_HTTPS = Message(
 )
 MALFORMED_LINE = Message(
     "malformed_line",
-    "the export of {window} holds a line that is not JSON, line {line}, also when read again. Nothing of this window "
+    "the export of {window} contains a line that is not JSON (line {line}), also in repeated responses. "
+    "Nothing of this window "
     "was delivered",
     "Report the window and the line to Iterable's support.",
     SYSTEM,
@@ -238,7 +241,7 @@ LISTS_UNAVAILABLE = Message(
 )
 LISTING_UNAVAILABLE = Message(
     "listing_unavailable",
-    "the listing of lists could not be read for {duration}; the last time {reason}",
+    "the list of lists could not be read for {duration}; the last time {reason}",
     _OUTAGE,
     TRANSIENT,
     "Iterable or the network on the way was down for longer than the connector waits. Nothing was delivered: Airbyte "
@@ -260,7 +263,7 @@ UNUSABLE_STATE = Message(
 )
 UNREADABLE_STATE = Message(
     "unreadable_state",
-    "the saved state holds {found}",
+    "the saved state contains {found}",
     "Clear this stream's data in Airbyte, or take it out of the saved states.",
     CONFIG,
     "The state was edited by hand. Correct it, or clear the stream's data.",

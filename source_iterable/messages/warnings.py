@@ -4,7 +4,7 @@ from source_iterable.messages.message import FIX_PROXY, Message
 
 STATE_IN_FUTURE = Message(
     "state_in_future",
-    "the saved state ({state}) lies in the future: nothing is read",
+    "the saved state ({state}) is in the future: nothing is read",
     "Clear this stream's data in Airbyte, if its state was set by hand.",
     remedy="Nothing is read until then. Clear the stream's data, if the state was set by hand; otherwise set the clock "
     "of the machine that wrote it.",
@@ -12,7 +12,7 @@ STATE_IN_FUTURE = Message(
 STATE_NOT_USED = Message(
     "state_not_used",
     "the saved state is not used: {reason}. The stream starts from {start}",
-    "Correct the saved states, if it should not.",
+    "If that is not intended, correct the saved states.",
     remedy="The stream starts from the timestamp that the message names, mostly from its beginning: records that the "
     "destination holds already come again, and are merged. If that should not be, correct the saved states, as above. "
     "In Append this is an error.",
@@ -36,14 +36,15 @@ KEYLESS_RECORDS = Message(
 )
 UNPARSED_LINES = Message(
     "unparsed_lines",
-    "{window} holds lines that are not JSON ({lines}, the first is line {first}); they are kept in dataFields, under "
+    "{window} contains lines that are not JSON ({lines}, the first is line {first}); they are kept in "
+    "dataFields, under "
     "'unparsed'",
     remedy="The lines are kept in `dataFields`, under `unparsed`. Report the window to Iterable's support.",
 )
 UNFRAMED_ANSWERS = Message(
     "unframed_answers",
     "answers came without a length, chunked encoding or compression, so that a lost connection looks like their end: "
-    "each was requested until two in a row were the same",
+    "each was requested until two responses in a row were identical",
     FIX_PROXY,
     remedy="The rows are there, at twice the requests. A proxy on the way probably takes away what shows where an "
     "answer ends: let the connector's requests pass it unchanged, or ask those who run it.",
@@ -60,8 +61,8 @@ LISTS_SKIPPED = Message(
 )
 LISTS_PAUSED = Message(
     "lists_paused",
-    "nothing is available from Iterable for the moment ({reason})",
-    "Waiting for it, {seconds:.0f} s of the same at most; running downloads continue.",
+    "Iterable is not available ({reason})",
+    "Waiting up to {seconds:.0f} s; running downloads continue.",
     remedy="Several lists failed one after the other, so it is not a list's fault. The connector waits up to half an "
     "hour, and then reports the outcome.",
 )
@@ -73,37 +74,36 @@ TEMPLATE_SKIPPED = Message(
 )
 NO_EMBEDDED_TEMPLATES = Message(
     "no_embedded_templates",
-    "templates that are of no listed medium are left out: Iterable's {data_center} does not have the endpoint "
-    "{endpoint}",
+    "templates without a listed medium are left out: Iterable's {data_center} does not have the endpoint {endpoint}",
     remedy="Nothing: this data center does not offer the content of embedded templates.",
 )
 EXPERIMENT_INCOMPLETE = Message(
     "experiment_incomplete",
-    "experiment {experiment}: only what the listing contains, Iterable answers {answer}",
-    remedy="The row is there, without the columns that only the whole experiment has. Mostly it was deleted at this "
-    "moment.",
+    "experiment {experiment}: read only from the list of experiments, Iterable answers {answer}",
+    remedy="The record is there, without the columns that only the experiment itself contains. Usually it was deleted "
+    "during the sync.",
 )
 UNREQUESTABLE_NAME = Message(
     "unrequestable_name",
-    "a name that is one dot or two is left out: no address can hold it",
+    "a name that consists of one or two dots is left out: no URL can contain it",
     remedy="Give the stream or key of the metadata store another name.",
 )
 LISTING_CHANGED = Message(
     "listing_changed",
-    "it changed each time it was listed; what changed meanwhile comes with the next sync",
+    "it changed each time it was requested; the next sync reads the latest changes",
     remedy="Nothing: somebody was editing in Iterable.",
 )
 TOTALS_DISAGREE = Message(
     "totals_disagree",
     "Iterable's own totals disagree with what it listed, so rows may be missing: {totals}",
-    "If it stays so, report this with the log of the sync.",
+    "If it happens again, report this with the log of the sync.",
     remedy="The numbers are those of rows listed and of rows that Iterable counts, with the filters of the request. "
-    "Look whether rows are missing; if it stays so in the next syncs, report it with the log.",
+    "Check whether rows are missing. If it happens in the next syncs too, report it with the log.",
 )
 PAGE_TAKEN_FOR_END = Message(
     "page_taken_for_end",
     "a page without rows named a next page that was read before, and was taken for the end",
-    remedy="Look whether rows are missing; if it stays so in the next syncs, report it with the log.",
+    remedy="Check whether rows are missing. If it happens in the next syncs too, report it with the log.",
 )
 TEMPLATES_POSTPONED = Message(
     "templates_postponed",
@@ -125,19 +125,19 @@ PROFILE_FIELDS_MISSING = Message(
 )
 NO_SERVER_TIME = Message(
     "no_server_time",
-    "Iterable's time could not be requested ({reason}): this machine's clock counts",
+    "Iterable's time could not be requested ({reason}): this machine's clock is used",
     remedy="Nothing, if the machine's clock is right.",
 )
 CLOCK_IS_OFF = Message(
     "clock_is_off",
     "This machine's clock is {seconds:.0f} s {direction} Iterable's",
-    "The earlier of the two counts; set this machine's clock.",
-    remedy="Set the machine's clock. The earlier of the two counts, so nothing is missed.",
+    "The earlier time is used. Correct this machine's clock.",
+    remedy="Correct the machine's clock. The earlier time is used, so nothing is missed.",
 )
 TERMINATED = Message(
     "terminated",
     "The sync received SIGTERM: it was cancelled, or took longer than it may",
-    "What the STATE messages hold is saved, and the next attempt resumes from there.",
+    "The states in the STATE messages are saved, and the next attempt resumes from there.",
     remedy="If you did not cancel it: look for a time-out of the platform, or for too little memory or disk. The next "
     "attempt resumes from what was saved.",
 )

@@ -84,7 +84,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         try:
             ids = self._list_ids()
         except AirbyteTracedException as error:
-            raise self._unavailable(error, "the listing of lists ") from error
+            raise self._unavailable(error, "the list of lists ") from error
         complete = self._complete & set(ids)
         left = [one for one in ids if one not in complete]
         seconds = self.api.seconds_a_request(self.endpoint)
@@ -99,7 +99,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
     def _list_ids(self) -> Sequence[int]:
         if not self._identifies_by_email():
             self._params = {"preferUserId": "true"}
-        answer = self.request("lists", {}, self.retry_policy("the listing of lists"))
+        answer = self.request("lists", {}, self.retry_policy("the list of lists"))
         try:
             return sorted({int(entry["id"]) for entry in self.objects(answer, "lists", "id")})
         except ValueError as error:
