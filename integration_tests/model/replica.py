@@ -176,8 +176,9 @@ class Replica:
                 self._take(table, signs_of, killed=killed, keep_torn=keep_torn)
                 self._compare_copy(complete=complete, ended=statuses.get(table) == "INCOMPLETE" and not killed)
             elif self._is_kept(table):
-                # A sign of life before anything was delivered holds no cursor.
-                moved = any(CURSORS[table] in sign.state for sign in signs_of if sign.state is not None)
+                # A heartbeat is the saved state once more, without a cursor if nothing was delivered yet.
+                states = [sign.state for sign in signs_of if sign.state is not None and CURSORS[table] in sign.state]
+                moved = any(complete or state != self._states.get(table) for state in states)
                 if self._lies_ahead(table, began):
                     read = any(sign.record for sign in signs_of)
                     # A listing looks at the clock when its turn comes, and that may have been put forward meanwhile.
