@@ -299,7 +299,7 @@ def test_given_a_defect_when_synced_then_it_is_called_one_and_the_others_are_rea
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = configured(catalog_here(sandbox), ("channels", "message_types"))
-    monkeypatch.setattr("source_iterable.streams.listings.Channels.rows", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("source_iterable.streams.project.Channels.rows", lambda *_, **__: 1 // 0)
 
     output = read_here(sandbox, catalog)
 

@@ -7,7 +7,7 @@ from source_iterable.api.client import Api
 from source_iterable.api.errors import StreamFailure
 from source_iterable.config import Config
 from source_iterable.failures import summary_of
-from source_iterable.streams.listings import Channels, Lists, MessageTypes
+from source_iterable.streams.project import Channels, Lists, MessageTypes
 from source_iterable.sync import Sync
 
 

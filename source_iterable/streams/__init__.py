@@ -1,6 +1,6 @@
 """Every stream by its name, in the order in which the catalog shows them: that of the names.
 
-A class that declares columns, in one of the modules listed here, is a stream of the catalog.
+A class that declares columns, in one of the modules in `MODULES`, is a stream of the catalog.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from source_iterable.streams import (
     catalogs,
     experiments,
     forgotten_users,
+    journeys,
     list_users,
-    listings,
     metadata,
     metrics,
     metrics_daily,
+    project,
+    snippets,
     templates,
     users,
 )
@@ -28,17 +30,17 @@ from source_iterable.streams.events import email, embedded, in_app, phone, push,
 
 MODULES = (
     *(email, push, in_app, phone, embedded, tracked),
-    *(users, forgotten_users, listings, list_users),
-    *(campaigns, metrics, metrics_daily, experiments, templates, catalogs, metadata),
+    *(users, forgotten_users, project, list_users),
+    *(campaigns, metrics, metrics_daily, experiments, templates, snippets, journeys, catalogs, metadata),
 )
 
 
 def _declared(modules: Iterable[ModuleType]) -> Iterator[tuple[str, type[IterableStream]]]:
     for module in modules:
-        for one in vars(module).values():
-            is_own = isinstance(one, type) and one.__module__ == module.__name__
-            if is_own and issubclass(one, IterableStream) and "columns" in vars(one):
-                yield camel_to_snake(one.__name__), one
+        for member in vars(module).values():
+            is_own = isinstance(member, type) and member.__module__ == module.__name__
+            if is_own and issubclass(member, IterableStream) and "columns" in vars(member):
+                yield camel_to_snake(member.__name__), member
 
 
 STREAMS: Mapping[str, type[IterableStream]] = dict(sorted(_declared(MODULES)))
