@@ -29,10 +29,10 @@ def parse(saved: Any) -> dict[int, str]:
     if not isinstance(saved, Mapping):
         raise ValueError("campaign states that are not an object")  # noqa: TRY004 - the form of a value
     for name, ids in saved.items():
-        if not isinstance(ids, list) or not all(one.__class__ is int for one in ids):
+        if not isinstance(ids, list) or not all(type(campaign_id) is int for campaign_id in ids):
             raise ValueError("campaign states without a list of ids")
-        for one in ids:
-            if states.setdefault(one, name) != name:
+        for campaign_id in ids:
+            if states.setdefault(campaign_id, name) != name:
                 raise ValueError("a campaign in two states")
     return states
 
@@ -40,6 +40,6 @@ def parse(saved: Any) -> dict[int, str]:
 def compact(states: Mapping[int, str]) -> dict[str, list[int]]:
     """``states`` in the form that `parse` takes, always in the same order: a project may have 50,000 campaigns."""
     grouped: dict[str, list[int]] = {}
-    for one in sorted(states):
-        grouped.setdefault(states[one], []).append(one)
+    for campaign_id in sorted(states):
+        grouped.setdefault(states[campaign_id], []).append(campaign_id)
     return dict(sorted(grouped.items()))

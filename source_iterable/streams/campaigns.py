@@ -6,13 +6,10 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import ConfiguredAirbyteStream
-
 from source_iterable import timestamps
 from source_iterable.api.clock import TOLERANCE
 from source_iterable.records.json_lines import Row, as_text
 from source_iterable.streams import campaign_states
-from source_iterable.streams.api_stream import ApiStream
 from source_iterable.streams.changing import ChangingStream
 from source_iterable.streams.columns.common import DATA_FIELDS, RECORD_TIMES
 from source_iterable.streams.paged import PagedStream, Part
@@ -25,9 +22,8 @@ from source_iterable.streams.schema import (
     text,
     timestamp,
 )
-from source_iterable.sync import Sync
 
-# Whether the listing of campaigns holds the archived ones is not documented: they are requested by themselves too.
+# Whether `campaigns` returns archived ones is not documented: they are requested by themselves too.
 CAMPAIGNS: Sequence[Part] = ({}, {"campaignState": "Archived"})
 PLANNED = ("startAt", "endedAt")  # may lie in the future
 
@@ -74,15 +70,11 @@ class Campaigns(ChangingStream):
 
     STATES: ClassVar = "campaignStates"
 
-    def __init__(
-        self,
-        sync: Sync,
-        configured: ConfiguredAirbyteStream | None = None,
-        parent: ApiStream | None = None,
-    ) -> None:
-        super().__init__(sync, configured, parent)
-        self._known: dict[int, str] = {}  # what the destination has of campaigns that this listing did not show yet
+    def begin(self) -> bool:
+        """Forget the campaigns of an earlier read as well."""
+        self._known: dict[int, str] = {}  # what the destination has of campaigns that this read has not returned yet
         self._states: dict[int, str] = {}
+        return super().begin()
 
     @property
     def state_keys(self) -> Sequence[str]:
@@ -90,7 +82,7 @@ class Campaigns(ChangingStream):
         return [*super().state_keys, self.STATES]
 
     def saved(self) -> datetime | None:
-        """Since when what changed is wanted; takes the saved states of campaigns as well."""
+        """The timestamp since which changes are emitted; reads the saved states of campaigns as well."""
         try:
             self._known = campaign_states.parse(self._state.get(self.STATES))
         except ValueError:
@@ -99,15 +91,15 @@ class Campaigns(ChangingStream):
 
     def state_after(self) -> MutableMapping[str, Any]:
         """The cursor, and the states of campaigns."""
-        # What a listing in doubt did not show may be there all the same, and is then known to the destination.
+        # What a read in doubt did not return may exist all the same, and the destination then has it.
         states = self._known | self._states if self.in_doubt else self._states
         return {**super().state_after(), self.STATES: campaign_states.compact(states)}
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
         """The latest of updatedAt, and of startAt and endedAt that are past: these two update nothing else."""
         planned = (timestamps.parse_or_none(row.get(name)) for name in PLANNED)
-        known = [super().changed(row, before), *(one for one in planned if one is not None and one < before)]
-        return max((one for one in known if one is not None), default=None)
+        known = [super().changed(row, before), *(time for time in planned if time is not None and time < before)]
+        return max((time for time in known if time is not None), default=None)
 
     def is_wanted(self, row: Row) -> bool:
         """Whether it changed, by its timestamps or else by its `campaignState`; called once for each campaign."""
@@ -129,13 +121,13 @@ class Campaigns(ChangingStream):
         return ended is not None and ended < self._began
 
     def _changed_since(self, row: Row) -> bool:
-        """Whether a timestamp of ``row`` says that it changed since the listing began."""
+        """Whether a timestamp of ``row`` says that it changed since the read began."""
         updated = timestamps.parse_or_none(row.get(self.cursor_field))
         if updated is not None and updated >= self._began:
             return True
         planned = (timestamps.parse_or_none(row.get(name)) for name in PLANNED)
         # Beyond the present, as far as this machine's clock can tell it, a start or an end is still planned.
-        return any(self._began <= one <= self.api.clock.now() + TOLERANCE for one in planned if one is not None)
+        return any(self._began <= time <= self.api.clock.now() + TOLERANCE for time in planned if time is not None)
 
 
 class CampaignLabels(PagedStream):

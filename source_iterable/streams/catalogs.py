@@ -23,11 +23,11 @@ from source_iterable.streams.schema import (
     text,
     timestamp,
 )
-from source_iterable.streams.totals import Listed, Tally
+from source_iterable.streams.totals import ListTotals, Tally
 
 
 class CatalogStream(PagedStream, ABC):
-    """What the catalog endpoints list."""
+    """A stream of a catalog endpoint."""
 
     endpoint = "catalogs"
 
@@ -50,8 +50,8 @@ class Catalogs(CatalogStream):
 class CatalogItems(ChunkedStream, CatalogStream):
     """One item of a catalog, with its present value.
 
-    Iterable documents no order of items that could be relied on, so each catalog is listed whole and ordered here. Its
-    items are ordered by a hash of their ids: the CDK logs states, and who knows what the ids are made of.
+    Iterable documents no order of items that could be relied on, so each catalog is read whole and ordered here, by a
+    hash of the items' ids: the CDK logs states, and ids may be personal data.
     """
 
     records_key = "catalogItemsWithProperties"
@@ -75,32 +75,32 @@ class CatalogItems(ChunkedStream, CatalogStream):
         return f"catalogs/{quote(part['catalog'], safe='')}/items"
 
     def filters(self, part: Part) -> Params:
-        """The path chooses already."""
+        """None: the path names the catalog."""
         return {}
 
     def rows_in_order(self) -> Generator[tuple[Position, Callable[[], Derived]]]:
         """The items that are left, catalog by catalog, each catalog when its last page is here."""
-        listings: dict[str, Listed] = {}
-        for catalog in sorted(str(row["name"]) for row, _ in Catalogs(self.sync, parent=self).listed()):
+        totals: dict[str, ListTotals] = {}
+        for catalog in sorted(str(row["name"]) for row, _ in Catalogs(self.sync, parent=self).distinct_rows()):
             if self.run is not None and self.run.done is not None and catalog < self.run.done[0]:
-                listings[catalog] = Listed(rows=1, doubts=())  # An earlier attempt has delivered and compared it.
+                totals[catalog] = ListTotals(rows=1, doubts=())  # An earlier attempt has delivered and compared it.
                 continue
             self._catalog = catalog
-            # What came before has left even if this catalog cannot be listed.
+            # What came before leaves even if this catalog cannot be read.
             yield [catalog, ""], list
-            yield from self.left_of(partial(self._listed, catalog, listings))
-        self.compare_totals(*listings.values())
+            yield from self.rows_left(partial(self._items, catalog, totals))
+        self.compare_totals(*totals.values())
 
     def key_position(self, row: Row) -> Position:
-        """The catalog that is listed, and a hash of the item's id."""
+        """The catalog that is read, and a hash of the item's id."""
         return [self._catalog, hashlib.sha256(str(row[self.row_key]).encode("utf-8", "surrogatepass")).hexdigest()[:16]]
 
-    def _listed(self, catalog: str, listings: dict[str, Listed]) -> Iterator[tuple[Row, Row]]:
-        """The items of ``catalog``; what became of its listing is put into ``listings``."""
+    def _items(self, catalog: str, totals: dict[str, ListTotals]) -> Iterator[tuple[Row, Row]]:
+        """The items of ``catalog``; their totals are put into ``totals``."""
         tally = Tally()
         try:
-            for row in self.list_all(tally, {"catalog": catalog}):
+            for row in self.distinct_rows_of(tally, {"catalog": catalog}):
                 yield {**row, "catalogName": row.get("catalogName") or catalog}, {}
         except RequestRejected:
             self.logger.info("%s: %s", self.name, messages.CATALOG_VANISHED.format())
-        listings[catalog] = tally.result()
+        totals[catalog] = tally.result()

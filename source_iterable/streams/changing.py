@@ -1,4 +1,4 @@
-"""List endpoints whose rows tell when they changed."""
+"""List endpoints whose rows have a timestamp of their last change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from source_iterable.streams.state import NonResumableFullRefresh
 
 
 class ChangingStream(NonResumableFullRefresh, PagedStream):
-    """A listing whose rows tell when they changed, of which an incremental sync emits what did.
+    """A list of which an incremental sync emits the rows that changed.
 
-    Its state is `{"updatedAt": when the last listing began}`.
+    Its state is `{"updatedAt": when the last read began}`.
     """
 
     cursor_field = "updatedAt"
@@ -33,15 +33,15 @@ class ChangingStream(NonResumableFullRefresh, PagedStream):
         return True
 
     def end(self) -> None:
-        """Move the state to when the listing began."""
+        """Move the state to when the read began."""
         self._state = self.state_after()
 
     def state_after(self) -> MutableMapping[str, Any]:
-        """The state once all of the listing has left."""
+        """The state once the whole list has left."""
         return {self.cursor_field: timestamps.formatted(self._began)}
 
     def is_wanted(self, row: Row) -> bool:
-        """Whether it changed in the half-open span; a row that tells no timestamp always did."""
+        """Whether it changed in the half-open span; a row without a timestamp always did."""
         changed = self.changed(row, self._began)
         if not self.is_incremental or changed is None:
             return True
@@ -52,15 +52,15 @@ class ChangingStream(NonResumableFullRefresh, PagedStream):
         self._state = {self.cursor_field: timestamps.formatted(end)}
 
     def position(self, row: Row) -> datetime:
-        """When ``row`` changed; what does not say comes last, and is emitted by every sync."""
+        """When ``row`` changed; rows without a timestamp come last, and every sync emits them."""
         return self.changed(row, self._began) or self._began
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
-        """When ``row`` last changed; None if it does not say."""
+        """When ``row`` last changed; None if it has no timestamp."""
         return timestamps.parse_or_none(row.get(self.cursor_field))
 
     def saved(self) -> datetime | None:
-        """Since when what changed is wanted; None without a saved state.
+        """The timestamp since which changes are emitted; None without a saved state.
 
         Raises:
             AirbyteTracedException: A config_error if the saved state cannot be read.

@@ -1,8 +1,9 @@
-"""Listings that are long in coming: the records leave in chunks, in order, with a state after each.
+"""Long lists: their records leave in chunks, in order, with a state after each.
 
 A full refresh orders the rows by their key, an incremental sync by their last change. The state is the position of the
 first row that is left, so an attempt that resumes from there repeats none and leaves none out, in whatever order
-Iterable lists them. What an earlier attempt delivered is listed again, and nothing else is done for it.
+Iterable returns them. The list endpoint returns again what an earlier attempt delivered; nothing else is requested
+for it.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from source_iterable.streams.full_refresh import ResumedStream
 from source_iterable.streams.paged import PagedStream
 
 CHUNK_BYTES = 8_000_000  # of records, uncompressed
-CHUNK_SHARE = 4  # A chunk takes at most one part in so many of the disk limit, and so do two beside the listing.
+CHUNK_SHARE = 4  # A chunk takes at most one part in so many of the disk limit, and so do two beside the list.
 
 Position = Any  # what can be compared: a time in an incremental sync, otherwise a list of numbers and text
 Derived = list[tuple[Row, Row]]
-Listing = Callable[[], Iterator[tuple[Row, Row]]]
-Kept = Row  # {"row": a row of the listing, "added": columns that the connector adds}
+RowSource = Callable[[], Iterator[tuple[Row, Row]]]
+Kept = Row  # {"row": a row of the list, "added": columns that the connector adds}
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Chunk:
     """What is known of a chunk.
 
     Attributes:
-        rows: How many rows of the listing it covers, up to `end`.
+        rows: How many rows of the list it covers, up to `end`.
         whole: How many of its records belong to them.
         end: The position of the first row behind it.
     """
@@ -48,10 +49,10 @@ class Chunk:
 
 
 class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
-    """A listing that leaves in chunks, in the order of its rows.
+    """A stream whose list leaves in chunks, in the order of its rows.
 
     Attributes:
-        chunk_rows: Rows of the listing, before a chunk ends.
+        chunk_rows: How many rows of the list end a chunk.
         position_types: The types of what the positions of a full refresh consist of.
     """
 
@@ -68,7 +69,7 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
         return Turn.DETAILS if self.is_resumed else Turn.NOT_RESUMABLE
 
     def require_readable(self) -> None:
-        """Find out as well where a full refresh continues."""
+        """Also find where a full refresh resumes."""
         super().require_readable()
         if not self.is_incremental:
             self.begin_run(self._state)
@@ -120,43 +121,43 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
             self.logger.info("%s: %s records so far.", self.name, f"{self.progress.records:,}")
 
     def conclude(self) -> None:
-        """List and request nothing more."""
+        """Request nothing more."""
         if self._rows is not None:
             self._rows.close()
         super().conclude()
 
     def parse_done(self, saved: object) -> Position | None:
-        """Where a full refresh continues: a list of the same kinds of things as its positions."""
+        """The position to resume a full refresh from; None if ``saved`` has other types."""
         types = tuple(map(type, saved)) if isinstance(saved, list) else ()
         return saved if types == self.position_types else None
 
     def key_position(self, row: Row) -> Position:
-        """By what ``row`` is ordered in a full refresh; nothing that tells about people, as the CDK logs states."""
+        """By what ``row`` is ordered in a full refresh; no personal data, as the CDK logs states."""
         return [row[self.row_key]]
 
     def rows_in_order(self) -> Generator[tuple[Position, Callable[[], Derived]]]:
         """The rows that are left, in order, each with its position and what gives its records."""
-        yield from self.left_of(self.listed)
+        yield from self.rows_left(self.distinct_rows)
 
-    def left_of(self, listed: Listing) -> Generator[tuple[Position, Callable[[], Derived]]]:
-        """Those of the rows that ``listed`` lists that are left, as `rows_in_order`."""
-        with closing(self.on_disk_in_order(listed)) as rows:
+    def rows_left(self, source: RowSource) -> Generator[tuple[Position, Callable[[], Derived]]]:
+        """Those of the rows that ``source`` returns that are left, as `rows_in_order`."""
+        with closing(self.sorted_on_disk(source)) as rows:
             for position, kept in rows:
                 yield position, partial(self.records_from, kept)
 
     def records_from(self, kept: Kept) -> Derived:
-        """What becomes of a row."""
+        """The records of a row, with the columns that the connector adds."""
         return list(self.derived(kept["row"], kept["added"]))
 
-    def on_disk_in_order(self, listed: Listing) -> Generator[tuple[Position, Kept]]:
-        """Those of the rows that ``listed`` lists that are left, once all are here, each after its position."""
+    def sorted_on_disk(self, source: RowSource) -> Generator[tuple[Position, Kept]]:
+        """Those of the rows that ``source`` returns that are left, once all are here, each after its position."""
 
-        def keep() -> SortedBody:
-            rows = ({"row": row, "added": added} for row, added in listed() if self._is_left(row))
+        def store() -> SortedBody:
+            rows = ({"row": row, "added": added} for row, added in source() if self._is_left(row))
             return SortedBody(rows, lambda kept: self._position(kept["row"]), self.reservation)
 
         try:
-            with closing(self.patiently(keep)) as body:
+            with closing(self.retry_on_full_disk(store)) as body:
                 yield from body
         except OSError as error:
             raise DiskFullError(self.name, error) from error
@@ -177,23 +178,23 @@ class ChunkedStream(ResumedStream[Position], PagedStream, ABC):
     def _resumption(self, state: Mapping[str, Any]) -> str:
         if self.is_incremental:
             return super()._resumption(state)
-        can = self.run is not None and self.run.may_resume and self.run.done is not None
-        return "the first row that is missing" if can else "its beginning"
+        can_resume = self.run is not None and self.run.may_resume and self.run.done is not None
+        return "the first row that is missing" if can_resume else "its beginning"
 
     def _lines(self, chunk: Chunk) -> Iterator[bytes]:
-        most = min(CHUNK_BYTES, self.config.spool_bytes // CHUNK_SHARE)
+        max_bytes = min(CHUNK_BYTES, self.config.spool_bytes // CHUNK_SHARE)
         lines = rows = size = 0
         before: Position = None
         try:
             while True:
                 following = self._peek()
-                at = following[0] if following is not None else None
-                if following is None or at != before:
-                    chunk.rows, chunk.whole, chunk.end, before = rows, lines, at, at
+                position = following[0] if following is not None else None
+                if following is None or position != before:
+                    chunk.rows, chunk.whole, chunk.end, before = rows, lines, position, position
                     if following is None:
                         self._is_done = True
                         return
-                    if rows >= self.chunk_rows or size >= most:
+                    if rows >= self.chunk_rows or size >= max_bytes:
                         return
                 derived = following[1]()
                 self._next = None

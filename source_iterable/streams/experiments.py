@@ -84,6 +84,6 @@ class ExperimentMetrics(LifetimeMetrics):
 
     def listing(self) -> Sequence[Batch]:
         """The experiments of emails: Iterable has figures of no others."""
-        listed = Experiments(self.sync, parent=self).listed()
+        listed = Experiments(self.sync, parent=self).distinct_rows()
         ids = [int(row["id"]) for row, _ in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
         return [Batch(some) for some in batches(ids, self.length_of_request(), self.id_parameter)]

@@ -47,4 +47,4 @@ class Journeys(ChangingStream):
         draft = row.get("draft")
         drafted = timestamps.parse_or_none(draft.get("updatedAt")) if isinstance(draft, dict) else None
         known = (super().changed(row, before), drafted)
-        return max((one for one in known if one is not None), default=None)
+        return max((time for time in known if time is not None), default=None)

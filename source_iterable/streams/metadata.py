@@ -13,7 +13,7 @@ from source_iterable.streams.base import IterableStream
 from source_iterable.streams.columns.common import DATA_FIELDS
 from source_iterable.streams.schema import integer, json_object, text, timestamp
 
-UNSPEAKABLE = {".", ".."}
+UNREQUESTABLE = {".", ".."}
 
 
 class Metadata(IterableStream):
@@ -52,7 +52,7 @@ class Metadata(IterableStream):
         while True:
             page = self._get(path, params)
             for name in (str(entry[field]) for entry in self.objects(page, self.records_key, field)):
-                if name in UNSPEAKABLE:
+                if name in UNREQUESTABLE:
                     self.progress.remark(messages.UNREQUESTABLE_NAME)
                 elif name not in seen:
                     seen.add(name)

@@ -136,14 +136,14 @@ class MetricsStream(PrefetchedStream, ABC):
         """Log what was delivered."""
         answers: Sequence[_Answer] = stream_slice["answers"]
         self.progress.part_done(
-            self._told(answers),
+            self._description(answers),
             count,
             sum(answer.size for answer in answers),
             max(answer.seconds for answer in answers),
             *self.share_done(stream_slice),
         )
 
-    def _told(self, answers: Sequence[_Answer]) -> str:
+    def _description(self, answers: Sequence[_Answer]) -> str:
         days = answers[0].batch.days
         ids = f"{sum(len(answer.batch.ids) for answer in answers)} {self.of_what}"
         if days is None:
@@ -216,7 +216,7 @@ class CampaignMetrics(LifetimeMetrics):
 
     def listing(self) -> Sequence[Batch]:
         """All campaigns that may have figures."""
-        ids = sorted(int(row["id"]) for row in listed_campaigns(self) if _may_have_sent(row))
+        ids = sorted(int(row["id"]) for row in campaign_rows(self) if _may_have_sent(row))
         found = [Batch(some) for some in batches(ids, self.length_of_request())]
         seconds = self.api.seconds_a_request(self.endpoint)
         self.logger.info(
@@ -226,9 +226,9 @@ class CampaignMetrics(LifetimeMetrics):
         return found
 
 
-def listed_campaigns(stream: MetricsStream) -> Iterator[Row]:
+def campaign_rows(stream: MetricsStream) -> Iterator[Row]:
     """The campaigns of the project, listed on behalf of ``stream``."""
-    return (row for row, _ in Campaigns(stream.sync, parent=stream).listed())
+    return (row for row, _ in Campaigns(stream.sync, parent=stream).distinct_rows())
 
 
 def _may_have_sent(campaign: Row) -> bool:

@@ -17,7 +17,7 @@ from source_iterable.streams.base import Slice, Turn
 from source_iterable.streams.checkpoint import SETTLED, Checkpoint, UnreadableCheckpointError
 from source_iterable.streams.columns.campaign_metrics import CAMPAIGN_METRICS
 from source_iterable.streams.columns.common import DATA_FIELDS
-from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, listed_campaigns
+from source_iterable.streams.metrics import EPOCH_DAY, MOST_IDS, MetricsStream, batches, campaign_rows
 from source_iterable.streams.schema import day, generated
 from source_iterable.streams.state import NonResumableFullRefresh
 
@@ -68,7 +68,7 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
 
     def subjects(self) -> tuple[Subjects, Days | None]:
         """All campaigns, and the days that this sync reads; None for no day."""
-        campaigns = Subjects({int(row["id"]): _first_day(row) for row in listed_campaigns(self)})
+        campaigns = Subjects({int(row["id"]): _first_day(row) for row in campaign_rows(self)})
         last = self.today() - (REVISED if self.appends else timedelta())
         if self.config.end_date is not None:
             last = min(last, (self.config.end_date - timedelta(seconds=1)).date())

@@ -1,8 +1,8 @@
 """List endpoints that are read page by page.
 
 A list is kept on disk until all its pages are here. Pages are numbered, so what is added or deleted between two
-pages shifts the rest and may hide a row: a list of several pages is read again until two passes in a row show the
-same, and what any of them showed is emitted once.
+pages shifts the rest and may hide a row: a list of several pages is read again until two passes in a row return the
+same rows; each row that any of them returned is emitted once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from source_iterable.exceptions import DiskFullError
 from source_iterable.records.json_lines import Row, dump, undump
 from source_iterable.streams.base import HEARTBEAT, IterableStream, Slice
 from source_iterable.streams.paging import Paging, Params
-from source_iterable.streams.totals import Listed, Tally, named
+from source_iterable.streams.totals import ListTotals, Tally, named
 
 MAX_PASSES = 4  # over a list that changes while it is read
 PAGE_SIZE = 1000
@@ -29,14 +29,14 @@ OnDisk = TypeVar("OnDisk")
 
 
 class PagedStream(IterableStream):
-    """A stream that is listed whole, page by page.
+    """A stream that is read whole, page by page.
 
     Attributes:
-        first_page: The parameters of a listing's first page; without `page` Iterable would send 20 rows
-            and call them all.
-        parts: The parameters that choose each part of the listing; a row that several show comes once.
+        first_page: The parameters of the first page; without `page` Iterable would return 20 rows
+            as if they were all.
+        parts: The parameters that choose each part of the list; a row that several return comes once.
         paging: How the pages follow one another.
-        in_doubt: Whether rows may be missing from what was listed, which a remark said.
+        in_doubt: Whether rows may be missing, as a remark says.
     """
 
     first_page: ClassVar[Mapping[str, Any]] = {"page": 1, "pageSize": PAGE_SIZE, "sort": "id"}
@@ -49,7 +49,7 @@ class PagedStream(IterableStream):
         return self.endpoint
 
     def filters(self, part: Part) -> Mapping[str, str]:
-        """The parameters that choose ``part`` of the listing."""
+        """The parameters that choose ``part`` of the list."""
         return part
 
     def slices(self) -> Iterable[Slice]:
@@ -57,78 +57,73 @@ class PagedStream(IterableStream):
         return [{} if self.begin() else HEARTBEAT]
 
     def records(self, stream_slice: Slice) -> Iterable[Row]:
-        """Everything, or what changed since the saved state."""
-        return self.kept()
+        """Everything, or what changed since the saved state; none before the last page is here."""
+        try:
+            with closing(self.retry_on_full_disk(self._stored)) as body:
+                for line in body.lines():
+                    stored = undump(line)
+                    if self.is_wanted(stored["row"]):
+                        for row, added in self.derived(stored["row"], stored["added"]):
+                            yield self.selected_columns.record(row, added)
+        except OSError as error:
+            raise DiskFullError(self.name, error) from error
 
     def delivered(self, stream_slice: Slice, count: int) -> None:
         """Move the state on."""
         self.end()
 
-    def kept(self) -> Iterator[Row]:
-        """The records of the whole listing, none before its last page is here."""
-        try:
-            with closing(self.patiently(self._spooled)) as listing:
-                yield from self._records(listing)
-        except OSError as error:
-            raise DiskFullError(self.name, error) from error
-
-    def _records(self, listing: Body) -> Iterator[Row]:
-        for line in listing.lines():
-            kept = undump(line)
-            if self.is_wanted(kept["row"]):
-                for row, added in self.derived(kept["row"], kept["added"]):
-                    yield self.selected_columns.record(row, added)
-
-    def patiently(self, keep: Callable[[], OnDisk]) -> OnDisk:
-        """What ``keep`` keeps; kept again where downloads of other streams fill the disk for the moment."""
+    def retry_on_full_disk(self, store: Callable[[], OnDisk]) -> OnDisk:
+        """What ``store`` returns; tried again while downloads of other streams fill the disk."""
         for wait in DISK_WAITS:
             try:
-                return keep()
+                return store()
             except OSError as error:  # noqa: PERF203 - a few times at the most
                 self.logger.info("%s: no room on disk (%s). Trying again in %.0f s.", self.name, error.strerror, wait)
                 self.free_disk()
                 time.sleep(wait)
-        return keep()
+        return store()
 
-    def _spooled(self) -> Body:
-        return Body.from_lines((dump({"row": row, "added": added}) for row, added in self.listed()), self.reservation())
+    def _stored(self) -> Body:
+        return Body.from_lines(
+            (dump({"row": row, "added": added}) for row, added in self.distinct_rows()), self.reservation()
+        )
 
     def is_wanted(self, row: Row) -> bool:
         """Whether ``row`` belongs to this sync."""
         return True
 
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
-        """What becomes of a listed row, and the columns that the connector adds: as a rule, itself."""
+        """The records of a row, with the columns that the connector adds: as a rule, the row itself."""
         yield row, added
 
-    def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Every row once, and the columns that the connector adds to it.
+    def distinct_rows(self) -> Iterator[tuple[Row, Row]]:
+        """Every row once, with the columns that the connector adds to it.
 
         Raises:
-            AirbyteTracedException: At the end, a transient_error if no row was listed although a total is not 0.
+            AirbyteTracedException: At the end, a transient_error if there is no row although a total is not 0.
         """
         tally = Tally()
         for part in self.parts:
-            for row in self.list_all(tally, part):
+            for row in self.distinct_rows_of(tally, part):
                 yield row, {}
         self.compare_totals(tally.result())
 
-    def list_all(self, tally: Tally, part: Part) -> Iterator[Row]:
-        """The rows of ``part`` of the listing that no part before showed; ``tally`` counts them."""
-        before = 0  # what shows nothing the first time is not listed again
+    def distinct_rows_of(self, tally: Tally, part: Part) -> Iterator[Row]:
+        """The rows of ``part`` that no earlier part returned; ``tally`` counts them."""
+        before = 0  # what is empty the first time is not read again
         for _ in range(MAX_PASSES):
             tally.begin_pass()
-            listed = 0  # a sum of hashes, which tells two sets of keys apart and takes no room
+            hashes = 0  # their sum distinguishes two sets of keys and takes no memory
             paging = self.paging(self, self.first_page, self.filters(part))
             for row in self._pages(self.path_to(part), paging):
                 key = row.get(self.row_key)
-                listed += hash(repr(key))  # an integer's own hash is the integer: 5 + 8 would pass for 6 + 7
+                hashes += hash(repr(key))  # an integer's own hash is the integer: 5 + 8 would pass for 6 + 7
                 if tally.add(key):
                     yield row
             self.in_doubt |= paging.is_doubtful
-            if paging.pages <= 1 or listed == before:
+            if paging.pages <= 1 or hashes == before:
                 break
-            before = listed
+            before = hashes
         else:
             self.in_doubt = True
             self.progress.remark(messages.LISTING_CHANGED)
@@ -144,22 +139,22 @@ class PagedStream(IterableStream):
             yield from rows
             params = paging.following(answer, rows)
 
-    def compare_totals(self, *listings: Listed) -> None:
-        """Remark which totals disagree with what the listings of this stream showed.
+    def compare_totals(self, *lists: ListTotals) -> None:
+        """Remark which totals disagree with the rows of ``lists``.
 
         Raises:
-            AirbyteTracedException: A transient_error if they showed nothing at all.
+            AirbyteTracedException: A transient_error if there are no rows at all.
         """
-        doubts = [claim for listed in listings for claim in listed.doubts]
+        doubts = [claim for totals in lists for claim in totals.doubts]
         if not doubts:
             return
         self.in_doubt = True
-        if not any(listed.rows for listed in listings):
+        if not any(totals.rows for totals in lists):
             raise messages.NO_ROWS_BUT_TOTALS.error(self.name, totals=named(doubts))
         self.progress.remark(messages.TOTALS_DISAGREE, totals=named(doubts))
 
     def begin(self) -> bool:
-        """Get ready to list; returns whether there is anything to read."""
+        """Prepare to read; returns whether there is anything to read."""
         return True
 
     def position(self, row: Row) -> Any:
@@ -167,12 +162,12 @@ class PagedStream(IterableStream):
         return None
 
     def reached(self, end: Any) -> None:
-        """Learn that all rows before the position ``end`` have left."""
+        """Called when all rows before the position ``end`` have left."""
 
     def end(self) -> None:
-        """Learn that all of the listing has left."""
+        """Called when the whole list has left."""
 
     @property
     def row_key(self) -> str:
-        """The field that tells the rows of a listing apart."""
+        """The field that identifies a row of the list."""
         return str(self.primary_key)

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import MutableMapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import SyncMode
 
 from source_iterable import messages
-from source_iterable.streams.api_stream import ApiStream
 from source_iterable.streams.base import IterableStream
-from source_iterable.sync import Sync
 
 
 class StatefulStream(IterableStream, ABC):
     """A stream that saves a state."""
 
-    def __init__(
-        self,
-        sync: Sync,
-        configured: ConfiguredAirbyteStream | None = None,
-        parent: ApiStream | None = None,
-    ) -> None:
-        super().__init__(sync, configured, parent)
-        uses_a_state = parent is None and self.is_resumable
-        self._trouble = sync.states.trouble(self.name, self.namespace, self.state_keys) if uses_a_state else ""
+    @cached_property
+    def _trouble(self) -> str:
+        """Why the saved state cannot be used; empty if it can, or if none is used."""
+        return self.sync.states.trouble(self.name, self.namespace, self.state_keys) if self.is_resumable else ""
 
     @property
     def state(self) -> MutableMapping[str, Any]:
@@ -38,7 +32,7 @@ class StatefulStream(IterableStream, ABC):
 
     @property
     def state_keys(self) -> Sequence[str]:
-        """The keys of the stream's state: a saved one that has a value under none of them was not written here."""
+        """The keys of the stream's state; a state with a value under none of them was not written by this stream."""
         return self._wrapped_cursor_field()
 
     def require_usable_state(self) -> None:

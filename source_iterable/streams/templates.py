@@ -1,4 +1,4 @@
-"""Streams of templates and of what they say."""
+"""Streams of templates and their content."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from source_iterable.streams.totals import Tally
 class Templates(ChangingStream):
     """One message template of the project, in its current state.
 
-    An item does not tell its type and medium, so each combination is listed by itself; media that no combination offers
-    (web push, embedded, WhatsApp) come with a last listing of everything.
+    A row has no type and medium, so each combination is requested by itself; media that no combination covers
+    (web push, embedded, WhatsApp) come with a last request for all templates.
     """
 
     endpoint = "templates"
@@ -54,26 +54,26 @@ class Templates(ChangingStream):
     TYPES: ClassVar = ("Base", "Blast", "Triggered", "Workflow")
     MEDIA: ClassVar = ("Email", "Push", "InApp", "SMS")
 
-    def listed(self) -> Iterator[tuple[Row, Row]]:
-        """Every template once, with its type and medium; null where no combination shows it.
+    def distinct_rows(self) -> Iterator[tuple[Row, Row]]:
+        """Every template once, with its type and medium; null where no combination returns it.
 
-        One that was created since may belong to a combination that was listed before: it is left to the next sync.
+        One that was created meanwhile may belong to a combination that was read before: it is left to the next sync.
         """
         began = self.api.clock.now()
         tally = Tally()
         for template_type, medium in product(self.TYPES, self.MEDIA):
             filters = {"templateType": template_type, "messageMedium": medium}
-            for row in self.list_all(tally, filters):
+            for row in self.distinct_rows_of(tally, filters):
                 yield row, dict(filters)
-        left = 0
-        for row in self.list_all(tally, {}):
+        postponed = 0
+        for row in self.distinct_rows_of(tally, {}):
             created = timestamps.parse_or_none(row.get("createdAt"))
             if created is not None and created >= began:
-                left += 1
+                postponed += 1
             else:
                 yield row, {"templateType": None, "messageMedium": None}
-        if left:
-            self.progress.remark(messages.TEMPLATES_POSTPONED, number=left)
+        if postponed:
+            self.progress.remark(messages.TEMPLATES_POSTPONED, number=postponed)
         self.compare_totals(tally.result())
 
     def changed(self, row: Row, before: datetime) -> datetime | None:
@@ -90,7 +90,7 @@ class TemplateContent(DetailStream, Templates):
 
     columns = TEMPLATE_CONTENT | RECORD_TIMES | DATA_FIELDS
 
-    # Where the content of a medium is; what no medium lists may be embedded.
+    # The endpoint of each medium's content; a template of no medium may be an embedded one.
     PATHS: ClassVar[Mapping[str | None, str]] = {
         "Email": "templates/email/get",
         "Push": "templates/push/get",
@@ -102,12 +102,12 @@ class TemplateContent(DetailStream, Templates):
     _has_embedded = True
 
     def derived(self, row: Row, added: Row) -> Iterator[tuple[Row, Row]]:
-        """The content of a template in its default language; what the listing tells of it comes first."""
+        """The content of a template in its default language; the values of the list take precedence."""
         medium = added["messageMedium"]
         if medium is None and not self._has_embedded:
             return
         path = self.PATHS[medium]
-        # What no medium lists is requested as an embedded one, on the chance: any refusal means that it is none.
+        # A template of no medium is requested as an embedded one: any refusal means that it is none.
         rejects = (400, 404) if medium is not None else {400: 1, 403: 1, 404: 1}
         policy = self.retry_policy("the content of a template", rejects=rejects)
         try:

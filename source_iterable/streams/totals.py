@@ -1,6 +1,6 @@
-"""The totals that list endpoints return, compared with the rows that they listed.
+"""The totals that list endpoints return, compared with the rows that they returned.
 
-Whether a total respects the filters of a listing (`campaignState`, `messageMedium` and so on) is not documented. So it
+Whether a total respects the filters of a request (`campaignState`, `messageMedium` and so on) is not documented. So it
 is right if it is the number of rows of the part that was requested, and also if it is that of all parts together.
 """
 
@@ -25,7 +25,7 @@ def total_of(body: Mapping[str, Any]) -> int | None:
 
 @dataclass(frozen=True)
 class Claim:
-    """The total of one part of a listing, and how many rows that part showed."""
+    """The total of one part of a list, and how many rows that part returned."""
 
     part: str
     total: int
@@ -37,11 +37,11 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """What became of a listing.
+class ListTotals:
+    """The rows of a list, compared with its totals.
 
     Attributes:
-        rows: How many distinct rows it showed.
+        rows: How many distinct rows it returned.
         doubts: The totals that are neither the number of rows of their part nor that of all parts.
     """
 
@@ -50,22 +50,22 @@ class Listed:
 
 
 class Tally:
-    """Counts the distinct rows of a listing, of which each part is listed in one or more passes."""
+    """Counts the distinct rows of a list, each of whose parts is read in one or more passes."""
 
     def __init__(self) -> None:
-        self._shown: dict[object, int] = {}  # by the key of a row, the number of the last pass that showed it
+        self._shown: dict[object, int] = {}  # by the key of a row, the number of the last pass that returned it
         self._pass = 0
         self._rows = 0
         self._last_passes: set[int] = set()
         self._claims: list[Claim] = []
 
     def begin_pass(self) -> None:
-        """Begin to list a part, or list it again."""
+        """Begin to read a part, or read it again."""
         self._pass += 1
         self._rows = 0
 
     def add(self, key: object) -> bool:
-        """Count a row of this pass; returns whether no pass showed it before."""
+        """Count a row of this pass; returns whether no earlier pass returned it."""
         last = self._shown.get(key)
         if last != self._pass:
             self._shown[key] = self._pass
@@ -78,14 +78,13 @@ class Tally:
         if total is not None:
             self._claims.append(Claim(part, total, self._rows))
 
-    def result(self) -> Listed:
-        """What became of the listing, once all its parts are listed."""
-        # What was deleted between two passes was listed, but no total counts it any more.
+    def result(self) -> ListTotals:
+        """The rows and the doubts, once all parts are read."""
+        # What was deleted between two passes was returned, but no total counts it any more.
         still_there = sum(1 for last in self._shown.values() if last in self._last_passes)
         whole = {len(self._shown), still_there}
-        return Listed(
-            len(self._shown), [one for one in self._claims if one.total != one.rows and one.total not in whole]
-        )
+        doubts = [claim for claim in self._claims if claim.total not in {claim.rows, *whole}]
+        return ListTotals(len(self._shown), doubts)
 
 
 def named(doubts: Sequence[Claim]) -> str:
