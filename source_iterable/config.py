@@ -56,7 +56,7 @@ class Config:
     url: str
     rate_scale: float
     spool_bytes: int
-    region: str = field(default="US", compare=False)  # tells no settings apart: the address does
+    region: str = field(default="US", compare=False)  # the address already distinguishes settings
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Config:

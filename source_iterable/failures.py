@@ -17,7 +17,7 @@ NOT_BEGUN = StreamFailure(messages.NOT_BEGUN.format(), FailureType.system_error,
 
 
 def summary_of(streams: Sequence[IterableStream]) -> messages.MessageError | None:
-    """The error of a read of ``streams``, each cause told once; None if all came to their end."""
+    """The error of a read of ``streams``, each cause once; None if all came to their end."""
     causes: dict[str, list[str]] = {}
     kinds: set[FailureType] = set()
     for stream in streams:

@@ -50,7 +50,7 @@ class Entrypoint(AirbyteEntrypoint):
         return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
 
     def lines(self, arguments: argparse.Namespace) -> Generator[bytes, None, None]:
-        """What the command of ``arguments`` answers: messages, one a line; of records many lines at a time."""
+        """The output of the command: one message a line; records come many lines at a time."""
         if arguments.command != "read":
             yield from (f"{line}\n".encode() for line in self.run(arguments))
             return
@@ -68,7 +68,7 @@ class Entrypoint(AirbyteEntrypoint):
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
-    """Answer the command of ``arguments``, by default the process's own, on standard output, and end the process."""
+    """Run the command of ``arguments``, by default the process's own, and end the process."""
     # Whatever PYTHONUNBUFFERED says: a buffered writer writes to the end, and one thread at a time.
     out = open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: SIM115 - it lives as long as the process
     log = Log(out)
@@ -91,7 +91,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
 
 
 def answer(arguments: list[str], output: Output, log: Log) -> None:
-    """Write what the command of ``arguments`` answers to ``output``; what is logged meanwhile goes to ``log``."""
+    """Write the output of the command of ``arguments`` to ``output``, and its log to ``log``."""
     entrypoint = Entrypoint(SourceIterable(in_batches=True))
     signal.signal(signal.SIGTERM, output.end)
     parsed = entrypoint.parse_args(arguments)
@@ -110,7 +110,7 @@ def answer(arguments: list[str], output: Output, log: Log) -> None:
 
 
 def _finish(log: Log, status: int) -> int:
-    """Let what was logged be written; gives the exit code, which changes if the process is asked to end meanwhile."""
+    """Write out the log; returns the exit code, which changes if the process is terminated meanwhile."""
     try:
         log.finish()
     except SystemExit:  # from here on, patience is bounded
@@ -119,7 +119,7 @@ def _finish(log: Log, status: int) -> int:
 
 
 def _mask(message: AirbyteMessage) -> None:
-    """Take people's data out of what an unexpected error quotes; errors that are sentences hold none."""
+    """Remove personal data from what an unexpected error quotes; the catalogue's messages have none."""
     error = message.trace.error if message.trace else None
     if error:
         error.internal_message = error.internal_message and unnamed(error.internal_message)

@@ -1,4 +1,4 @@
-"""SourceIterable: what it answers to `check`, which streams it has, and how a read of them begins."""
+"""SourceIterable: the connection check, the streams, and the read."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def _document(path: str, wanted: str) -> Iterator[None]:
 
 
 def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
-    """Raise if ``catalog`` selects a stream more than once; the CDK tells streams apart by their names alone."""
+    """Raise if ``catalog`` selects a stream more than once; the CDK identifies streams by their names alone."""
     selected = Counter(configured.stream.name for configured in catalog.streams)
     repeated = [name for name, times in selected.items() if times > 1]
     if repeated:
@@ -244,7 +244,9 @@ def _require_each_once(catalog: ConfiguredAirbyteCatalog) -> None:
 
 def _selects_exports(catalog: ConfiguredAirbyteCatalog) -> bool:
     """Whether ``catalog`` selects a stream that export jobs may deliver."""
-    return any(issubclass(STREAMS.get(one.stream.name, UnknownStream), ExportStream) for one in catalog.streams)
+    return any(
+        issubclass(STREAMS.get(configured.stream.name, UnknownStream), ExportStream) for configured in catalog.streams
+    )
 
 
 def _stream(sync: Sync, configured: ConfiguredAirbyteStream) -> IterableStream:

@@ -1,4 +1,4 @@
-"""How a stream requests, and what it takes an answer for."""
+"""How a stream sends requests and parses their responses."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from source_iterable.sync import Sync
 
 
 class ApiStream(DiskUser, HttpStream, ABC):
-    """A stream, as far as requests go.
+    """A stream that sends requests.
 
     Attributes:
         endpoint: The path below `/api/`.
         columns: The columns that Iterable documents, and those that the connector adds; the classes of the catalog are
             those that declare some.
-        rejects: The statuses that are about one thing that was requested, raised as `RequestRejected`.
+        rejects: The statuses that concern one requested object, raised as `RequestRejected`.
         sync: What the streams of the run share.
         configured: What the user selected; None outside a read.
     """
@@ -37,7 +37,7 @@ class ApiStream(DiskUser, HttpStream, ABC):
     endpoint: ClassVar[str]
     columns: ClassVar[Mapping[str, Column]] = {}
     rejects: ClassVar[Collection[int]] = ()
-    # Without a cursor there is nothing to resume from; the CDK would wait for one for ever.
+    # Without a cursor there is nothing to resume from; the CDK would wait for one forever.
     is_resumable = False
 
     def __init__(
@@ -46,7 +46,7 @@ class ApiStream(DiskUser, HttpStream, ABC):
         configured: ConfiguredAirbyteStream | None = None,
         parent: ApiStream | None = None,
     ) -> None:
-        """Make a stream; what is requested for a ``parent`` bears its name in messages, and counts there."""
+        """Make a stream; what is requested for a ``parent`` has its name in messages and counts in its summary."""
         self.sync = sync
         self.config = sync.config
         self.api = sync.api
@@ -119,8 +119,8 @@ class ApiStream(DiskUser, HttpStream, ABC):
                 raise self.unexpected(f"a row without a usable '{name}'")
         return rows
 
-    def retry_policy(self, subject: str, **how: Any) -> RetryPolicy:
-        """How failures of a request of this stream are met; ``how`` are arguments of `RetryPolicy`."""
+    def retry_policy(self, subject: str, **options: Any) -> RetryPolicy:
+        """How failures of a request of this stream are met; ``options`` are arguments of `RetryPolicy`."""
         return RetryPolicy(
             self.name,
             subject,
@@ -130,7 +130,7 @@ class ApiStream(DiskUser, HttpStream, ABC):
             outage=self.api.outage,
             on_disk_full=self.free_disk,
             on_unframed=self.warn_of_unframed,
-            **{"receive": self.receive, "patience": self.patience, "is_down": self.api.is_down, **how},
+            **{"receive": self.receive, "patience": self.patience, "is_down": self.api.is_down, **options},
         )
 
     @property
@@ -141,7 +141,7 @@ class ApiStream(DiskUser, HttpStream, ABC):
     def patience(self) -> float:
         """For how many seconds a failure of a request is met, in proportion to what it costs to fail."""
         patience = PATIENCE if self._reader.is_resumed else LONG_PATIENCE
-        return patience if self._reader.configured else SHORT_PATIENCE  # in `discover`, for which people wait
+        return patience if self._reader.configured else SHORT_PATIENCE  # in `discover`, for which users wait
 
     def warn_of_unframed(self) -> None:
         """Warn, once, that answers came without any sign of their end."""

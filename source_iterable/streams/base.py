@@ -1,4 +1,4 @@
-"""What all streams share: how they are read, slice by slice, and which columns their records have."""
+"""What all streams share: reading by slices, and the columns of records."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class IterableStream(ApiStream, ABC):
         state_manager: ConnectorStateManager,
         internal_config: InternalConfig,
     ) -> Iterator[StreamData | AirbyteMessage]:
-        """Read the stream as the CDK does, and tell at the end what became of it."""
+        """Read the stream as the CDK does, and log a summary at the end."""
         self.progress.begin()
         resumption = self._resumption(stream_state)
         try:
@@ -144,7 +144,7 @@ class IterableStream(ApiStream, ABC):
             self.progress.summary("" if self.complete else resumption)
 
     def conclude(self) -> None:
-        """Remark what only the whole read shows; called before its summary."""
+        """Log what only the whole read shows; called before its summary."""
 
     def _stop(self, error: AirbyteTracedException, resumption: str) -> None:
         cause = str(error.message).removeprefix(f"{self.name}: ")
@@ -156,7 +156,7 @@ class IterableStream(ApiStream, ABC):
             error.message = f"{error.message} {saved}"
 
     def _resumption(self, state: Mapping[str, Any]) -> str:
-        """From where the next attempt resumes, as ``state`` tells."""
+        """From where the next attempt resumes, by ``state``."""
         names = ("settled", *self._wrapped_cursor_field()) if self.is_resumable else ()
         saved = next((state[name] for name in names if state.get(name) is not None), None)
         if saved is None:

@@ -43,7 +43,7 @@ class Campaigns(ChangingStream):
         {
             "id": integer("Id of the campaign."),
             "name": text("Name of the campaign."),
-            "type": text("Kind of campaign: Blast (sent to lists) or Triggered (sent to single people by an event)."),
+            "type": text("Kind of campaign: Blast (sent to lists) or Triggered (sent to single users by an event)."),
             "campaignState": text(
                 "Where the campaign stands, such as Draft, Scheduled, Running, Finished or Archived."
             ),
@@ -55,7 +55,7 @@ class Campaigns(ChangingStream):
             "suppressionListIds": array(
                 INTEGER, "Ids of the lists whose members it is not sent to; they point to `id` in `lists`."
             ),
-            "sendSize": integer("How many people it was meant to reach."),
+            "sendSize": integer("How many users it was meant to reach."),
             "labels": array(STRING, "Labels that members of the project gave it."),
             "labelIds": array(INTEGER, "Ids of its labels."),
             "createdByUserId": text("Email address of the project member who created it."),

@@ -32,12 +32,12 @@ class Experiments(DetailStream):
         "id": integer("Id of the experiment."),
         "name": text("Name of the experiment."),
         "campaignId": integer(
-            "Id of the campaign, from `meta` where Iterable tells it there; points to `id` in `campaigns`."
+            "Id of the campaign, from `meta` where it stands only there; points to `id` in `campaigns`."
         ),
         "status": text("Where it stands: draft, ready, running, finished or winner_found."),
         "channelType": text("Channel of its messages: email, push, sms, in_app or web_push."),
         "experimentType": text("What it varies, such as SubjectLine or WholeEmail."),
-        "allocationMode": text("How people are spread over the variants, such as even_split."),
+        "allocationMode": text("How users are distributed over the variants, such as even_split."),
         "author": text("Member of the project who made it."),
         "creationDate": timestamp("When it was created."),
         "startDate": timestamp("When it began."),
@@ -62,7 +62,7 @@ class Experiments(DetailStream):
 
 
 def _with_campaign(row: Row) -> Row:
-    """``row`` with its campaign at the top, where Iterable tells it in `meta` alone."""
+    """``row`` with its campaign at the top, where only `meta` has it."""
     meta = row.get("meta")
     campaign = meta.get("campaignId") if isinstance(meta, dict) else None
     return row if row.get("campaignId") is not None or not _is_id(campaign) else row | {"campaignId": campaign}
@@ -82,8 +82,8 @@ class ExperimentMetrics(LifetimeMetrics):
     of_what = "experiments"
     may_be_blank = True
 
-    def listing(self) -> Sequence[Batch]:
-        """The experiments of emails: Iterable has figures of no others."""
-        listed = Experiments(self.sync, parent=self).distinct_rows()
-        ids = [int(row["id"]) for row, _ in listed if str(row.get("channelType") or EMAIL).lower() == EMAIL]
-        return [Batch(some) for some in batches(ids, self.length_of_request(), self.id_parameter)]
+    def all_batches(self) -> Sequence[Batch]:
+        """The email experiments: Iterable has metrics of no others."""
+        rows = Experiments(self.sync, parent=self).distinct_rows()
+        ids = [int(row["id"]) for row, _ in rows if str(row.get("channelType") or EMAIL).lower() == EMAIL]
+        return [Batch(batch) for batch in batches(ids, self.length_of_request(), self.id_parameter)]

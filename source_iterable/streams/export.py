@@ -55,8 +55,8 @@ class ExportStream(StatefulStream, PrefetchedStream, ABC):
     def state_keys(self) -> Sequence[str]:
         """The end of the last window delivered whole, and the timestamp to resume from.
 
-        A state may also hold `WIDTH`, in seconds, while Iterable cannot deliver windows as wide as the settings ask
-        for. By itself it says nothing about what was read.
+        A state may also hold `WIDTH`, in seconds, while Iterable cannot deliver windows as wide as the settings
+        request. By itself it says nothing about what was read.
         """
         return [*super().state_keys, SETTLED]
 

@@ -1,4 +1,4 @@
-"""The stream of forgotten people, whose answers hold millions of hashes in one line."""
+"""The stream of forgotten users, whose answers have millions of hashes in one line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from source_iterable.streams.schema import ColumnSet, text
 
 REFUSALS: Mapping[int, int] = {400: 1, 404: 1, 409: 1}  # and 403, once it lasts
 MAX_BYTES = 16_000_000_000
-"""Bytes of an answer, some 240 million hashes: what is larger is not a list of people."""
+"""Bytes of an answer, some 240 million hashes: what is larger is not a list of users."""
 
 
 class ForgottenUsers(IterableStream):
-    """One person whose data Iterable was told to forget, as a hash; the only sign of a deletion that Iterable gives."""
+    """One user whose data Iterable was asked to forget, as a hash; the only sign of a deletion that Iterable gives."""
 
     endpoint = "users/forgotten"
     primary_key = ["identifier", "hash"]  # noqa: RUF012 - the CDK's property is replaced
@@ -33,7 +33,7 @@ class ForgottenUsers(IterableStream):
         }
     )
 
-    # Where, under which key, and what was hashed. A project that does not identify people by the one or the
+    # Where, under which key, and what was hashed. A project that does not identify users by the one or the
     # other refuses that one; with which status is not documented.
     SOURCES: ClassVar = (
         ("users/forgotten", "hashedEmails", "email"),
@@ -60,8 +60,8 @@ class ForgottenUsers(IterableStream):
                 refused.append(denied)
                 continue
             with closing(body):
-                for one in self._distinct(body, key):
-                    yield {"identifier": identifier, "hash": one}
+                for value in self._distinct(body, key):
+                    yield {"identifier": identifier, "hash": value}
         if len(refused) == len(self.SOURCES):
             if isinstance(refused[0], DeniedError):
                 raise refused[0]
@@ -71,22 +71,22 @@ class ForgottenUsers(IterableStream):
         """The hashes under ``key``, each once.
 
         They are read twice: first all of them, which proves that they are a list and finds those that may come twice,
-        at five bytes of memory each; these few are then told apart exactly.
+        at five bytes of memory each; these few are then compared exactly.
         """
         known, repeated = KeySet(), set()
-        for one in self._hashes(body, key):
-            if one in known:
-                repeated.add(one)
+        for value in self._hashes(body, key):
+            if value in known:
+                repeated.add(value)
             else:
-                known.add(one)
+                known.add(value)
         del known
         emitted: set[str] = set()
-        for one in self._hashes(body, key):
-            if one in repeated:
-                if one in emitted:
+        for value in self._hashes(body, key):
+            if value in repeated:
+                if value in emitted:
                     continue
-                emitted.add(one)
-            yield one
+                emitted.add(value)
+            yield value
 
     def _hashes(self, body: Body, key: str) -> Iterator[str]:
         try:

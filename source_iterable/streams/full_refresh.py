@@ -1,7 +1,7 @@
 """What a full refresh has delivered: the state with which another attempt resumes it.
 
-What is left out because an old state says that it was delivered would be missing in the warehouse, and nothing would
-tell so. So a state is used only where the sync that wrote it is known to continue; when in doubt, everything is read
+What is left out because an old state says that it was delivered would be missing in the warehouse, unnoticed. So
+a state is used only where the sync that wrote it is known to continue; when in doubt, everything is read
 again.
 """
 
@@ -86,7 +86,8 @@ class Run(Generic[Done]):
     def end(self, now: datetime) -> None:
         """Something is missing at the end: what this state is worth is counted from the first such end.
 
-        Otherwise one part that fails for ever would let a runner without syncs read no other again.
+        Otherwise, in a runner that does not count syncs, one part that always fails would keep all others from being
+        read again.
         """
         self.ended = self.ended or timestamps.formatted(now)
 
@@ -99,7 +100,7 @@ class Run(Generic[Done]):
 
     def _resume(self, state: Mapping[str, Any], now: datetime, parse: Callable[[object], Done | None]) -> None:
         is_finished = FINISHED in state
-        at = timestamps.parse_or_none(state.get(FINISHED if is_finished else SAVED))
+        saved_at = timestamps.parse_or_none(state.get(FINISHED if is_finished else SAVED))
         done = None if is_finished else parse(state.get(self.key))
         if (state.get(SYNC) or "") != self.sync:
             self.refusal = "it is that of another sync"
@@ -109,13 +110,13 @@ class Run(Generic[Done]):
             self.refusal = "in Overwrite, a sync without an id may not leave out what another attempt delivered"
         elif state.get(SETTINGS) != self.settings:
             self.refusal = "it was saved with other settings"
-        elif at is None or (done is None and not is_finished):
+        elif saved_at is None or (done is None and not is_finished):
             self.refusal = "it cannot be read"
-        elif not -AHEAD <= now - at < RESUMABLE_FOR:
+        elif not -AHEAD <= now - saved_at < RESUMABLE_FOR:
             self.refusal = "it is not of the last 24 hours"
         else:
             self.done, self.is_finished = done, is_finished
-            self.ended = timestamps.formatted(at) if state.get(ENDED) else ""
+            self.ended = timestamps.formatted(saved_at) if state.get(ENDED) else ""
 
 
 class ResumedStream(StatefulStream, ABC, Generic[Done]):
@@ -139,7 +140,7 @@ class ResumedStream(StatefulStream, ABC, Generic[Done]):
 
     @property
     def is_resumed(self) -> bool:
-        """Not a full refresh of which nothing tells whether what was delivered is still there."""
+        """False for a full refresh whose delivered records may be gone."""
         return self.is_incremental or may_resume(self.configured)
 
     def begin_run(self, state: Mapping[str, Any]) -> Run[Done]:
@@ -159,7 +160,7 @@ class ResumedStream(StatefulStream, ABC, Generic[Done]):
 
 
 def _sync(configured: ConfiguredAirbyteStream | None) -> str:
-    """What tells the sync from any other, the same in all its attempts; empty where its runner does not count them."""
+    """The id of the sync, the same in all its attempts; empty where its runner does not count them."""
     if configured is None or configured.sync_id is None or configured.generation_id is None:
         return ""
     return f"{configured.generation_id}/{configured.sync_id}" if configured.sync_id >= FIRST_COUNTED else ""

@@ -22,8 +22,8 @@ def ranges(ids: Iterable[int]) -> list[int | list[int]]:
 def parse_ranges(saved: object) -> set[int] | None:
     """The ids in ``saved``, as `ranges` writes them; None if it contains anything else."""
     ids: set[int] = set()
-    for one in saved if isinstance(saved, list) else [saved]:
-        bounds: list[Any] = one if isinstance(one, list) else [one, one]
+    for entry in saved if isinstance(saved, list) else [saved]:
+        bounds: list[Any] = entry if isinstance(entry, list) else [entry, entry]
         if len(bounds) != 2 or not all(type(bound) is int for bound in bounds):  # noqa: PLR2004 - first and last
             return None
         if not 0 <= bounds[1] - bounds[0] <= MAX_RANGE:
@@ -34,4 +34,4 @@ def parse_ranges(saved: object) -> set[int] | None:
 
 def in_words(ids: Iterable[int]) -> str:
     """``ids`` in a message: `3, 5 to 9`."""
-    return ", ".join(str(one) if isinstance(one, int) else f"{one[0]} to {one[1]}" for one in ranges(ids))
+    return ", ".join(str(part) if isinstance(part, int) else f"{part[0]} to {part[1]}" for part in ranges(ids))

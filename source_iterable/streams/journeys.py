@@ -15,7 +15,7 @@ from source_iterable.streams.schema import STRING, array, boolean, integer, json
 class Journeys(ChangingStream):
     """One journey (workflow) of the project, in its current state.
 
-    Archived ones are among them; Iterable lists these only when asked.
+    Archived ones are among them; Iterable returns these only on request.
     """
 
     endpoint = "journeys"
@@ -27,12 +27,12 @@ class Journeys(ChangingStream):
             "name": text("Name of the journey."),
             "description": text("Description that members of the project gave it."),
             "journeyType": text("Kind of journey, as Iterable names it."),
-            "enabled": boolean("Whether people can enter it now."),
+            "enabled": boolean("Whether users can enter it now."),
             "isArchived": boolean("Whether it was archived."),
-            "lifetimeLimit": integer("How often one person may enter it in all."),
-            "simultaneousLimit": integer("How often one person may be in it at the same time."),
+            "lifetimeLimit": integer("How often one user may enter it in all."),
+            "simultaneousLimit": integer("How often one user may be in it at the same time."),
             "startTileId": integer("Id of the tile that it begins with."),
-            "triggerEventNames": array(STRING, "Names of the events that let people enter."),
+            "triggerEventNames": array(STRING, "Names of the events that let users enter."),
             "draft": json_object("The version that is being edited, with its id, name, times and author."),
             "creatorUserId": text("Email address of the project member who created it."),
         }

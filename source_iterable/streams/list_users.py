@@ -56,7 +56,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         }
     )
     done_key = "complete"
-    # In projects that do not identify people by address, two members may share one: their ids are requested.
+    # In projects that do not identify users by email, two members may share an address: their ids are requested.
     _params: Mapping[str, str] = {}
     _of = 0
     _delivered = 0
@@ -86,7 +86,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
         except AirbyteTracedException as error:
             raise self._unavailable(error, "the list of lists ") from error
         complete = self._complete & set(ids)
-        left = [one for one in ids if one not in complete]
+        left = [list_id for list_id in ids if list_id not in complete]
         seconds = self.api.seconds_a_request(self.endpoint)
         self.logger.info(
             "%s: %d lists, one request each%s; at %.3g s a request that takes %s at the least.",
@@ -106,7 +106,7 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
             raise self.unexpected("a list whose id is not a number") from error
 
     def _identifies_by_email(self) -> bool:
-        """Whether members are told apart by address; taken for granted where the key may not ask."""
+        """Whether members are identified by email; assumed where the key has no access to the profile fields."""
         try:
             return identifies_by_email(profile_fields(self))
         except AirbyteTracedException as error:
@@ -242,8 +242,8 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
     def _missing(self) -> AirbyteTracedException | None:
         """Remark what is left out for good reasons; the error if anything is missing without."""
         plan = self._plan
-        skipped = {one: why for one, why in plan.skipped.items() if why.is_rejection}
-        others = {one: why for one, why in plan.skipped.items() if not why.is_rejection}
+        skipped = {list_id: failure for list_id, failure in plan.skipped.items() if failure.is_rejection}
+        others = {list_id: failure for list_id, failure in plan.skipped.items() if not failure.is_rejection}
         outage = plan.outage_failure
         failures = [*skipped.values(), *others.values(), *([outage] if outage else [])]
         if failures and not self._delivered:
@@ -275,8 +275,8 @@ class ListUsers(ResumedStream[set[int]], PrefetchedStream):
 
     def _remark_skipped(self, skipped: Mapping[int, ItemFailure]) -> None:
         by_reason: dict[str, list[int]] = {}
-        for one, why in skipped.items():
-            by_reason.setdefault(why.reason, []).append(one)
+        for list_id, failure in skipped.items():
+            by_reason.setdefault(failure.reason, []).append(list_id)
         for reason, ids in by_reason.items():
             if len(ids) == 1:
                 self.progress.remark(messages.LIST_SKIPPED, list=ids[0], reason=reason)

@@ -1,4 +1,4 @@
-"""The table of the project's metadata store: tables of keys, each with a value."""
+"""The stream of the project's metadata store: tables of keys, each with a value."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Metadata(IterableStream):
                 yield {**value, "table": value.get("table") or table}
 
     def _names(self, path: str, field: str) -> Iterator[str]:
-        """What the entries of all pages of ``path`` are called in ``field``, each once."""
+        """The values of ``field`` in the entries of all pages of ``path``, each once."""
         seen: set[str] = set()
         markers: set[Any] = set()
         params: Mapping[str, str] = {}

@@ -1,4 +1,4 @@
-"""Streams of campaigns' figures: `GET campaigns/metrics`, CSV, ten requests a minute, so many campaigns in each."""
+"""Streams of campaign metrics: `GET campaigns/metrics`, CSV, ten requests a minute, up to 50 campaigns in each."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from source_iterable.streams.prefetched import PrefetchedStream
 LONGEST_ADDRESS = 2048
 MOST_IDS = 50
 EPOCH_DAY = date(1970, 1, 1)
-# What was never sent has no metrics, unless it tells that it started.
+# A campaign in one of these states has no metrics, unless it has a start.
 UNSENT = frozenset({"draft", "ready", "scheduled"})
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a batch was answered: its text, its bytes on the wire, and how many seconds it took.
+    """The answer to a batch: its text, its bytes on the wire, and the seconds that it took.
 
-    The text is None where it was read before, and told that there are no metrics.
+    The text is None where an earlier read of it found no metrics.
     """
 
     batch: Batch
@@ -50,26 +50,26 @@ class _Answer:
 def batches(ids: Iterable[int], length: int, parameter: str = "campaignId") -> Iterator[Sequence[int]]:
     """Cut ``ids`` into batches of at most 50 whose addresses, ``length`` characters without them, Iterable takes."""
     batch: list[int] = []
-    room = LONGEST_ADDRESS - length
-    for one in ids:
-        size = len(f"&{parameter}={one}")
-        if batch and (len(batch) >= MOST_IDS or size > room):
+    left = LONGEST_ADDRESS - length
+    for subject in ids:
+        size = len(f"&{parameter}={subject}")
+        if batch and (len(batch) >= MOST_IDS or size > left):
             yield batch
-            batch, room = [], LONGEST_ADDRESS - length
-        batch.append(one)
-        room -= size
+            batch, left = [], LONGEST_ADDRESS - length
+        batch.append(subject)
+        left -= size
     if batch:
         yield batch
 
 
 class MetricsStream(PrefetchedStream, ABC):
-    """Figures in CSV, requested in batches of ids.
+    """Metrics in CSV, requested in batches of ids.
 
     Attributes:
-        id_parameter: The parameter that names whose figures are requested, once for each.
-        of_what: What these are, for messages.
-        may_be_blank: Whether an answer without even a header is known to mean that there are no figures.
-        ADDED: The columns that the connector adds.
+        id_parameter: The parameter that names whose metrics are requested, once for each id.
+        of_what: What the ids are of, for messages.
+        may_be_blank: Whether an answer without even a header is known to mean that there are no metrics.
+        GENERATED: The columns that the connector adds.
     """
 
     id_parameter: ClassVar[str] = "campaignId"
@@ -91,7 +91,7 @@ class MetricsStream(PrefetchedStream, ABC):
         return len(self.api.url + self.endpoint) + len("?startDateTime=1970-01-01&endDateTime=2026-01-01")
 
     def download(self, batch: Batch, reservation: Reservation) -> Body:
-        """The figures of ``batch``, whole; called on a thread of the prefetcher."""
+        """The metrics of ``batch``, whole; called on a thread of the prefetcher."""
         of_days = f" on {batch.days}" if batch.days else ""
         policy = self.retry_policy(
             f"the request for the metrics of {len(batch.ids)} {self.of_what}{of_days}",
@@ -122,14 +122,14 @@ class MetricsStream(PrefetchedStream, ABC):
         return _Answer(slice_.partition, text, size, slice_.seconds)
 
     def text(self, body: Body) -> str:
-        """What an answer holds; its body is closed."""
+        """The text of an answer; its body is closed."""
         try:
             return body.read().decode("utf-8-sig", "replace")
         except UnusableBodyError as error:
             raise self.unexpected(f"too much ({error})") from error
 
     def records(self, stream_slice: Slice) -> Iterable[Row]:
-        """The records of downloaded batches, none before all are known to be well."""
+        """The records of downloaded batches, none before all of them are parsed."""
         return [record for answer in stream_slice["answers"] for record in self._records(answer)]
 
     def delivered(self, stream_slice: Slice, count: int) -> None:
@@ -184,40 +184,40 @@ class MetricsStream(PrefetchedStream, ABC):
 
 
 class LifetimeMetrics(MetricsStream, ABC):
-    """Metrics over whole lives: every batch is known once the ids are."""
+    """Lifetime metrics: every batch is known once the ids are."""
 
     def turn(self, *, is_first_sync: bool) -> Turn:
         """Late: an attempt that is cut short starts over."""
         return Turn.NOT_RESUMABLE
 
     @abstractmethod
-    def listing(self) -> Sequence[Batch]:
-        """What to request; called on a thread of the prefetcher."""
+    def all_batches(self) -> Sequence[Batch]:
+        """The batches to request; called on a thread of the prefetcher."""
 
     def plan(self, state: Mapping[str, Any]) -> ListPlan[Batch]:
         """All batches."""
-        return ListPlan(self.name, self.endpoint, self._listing, self.download)
+        return ListPlan(self.name, self.endpoint, self._planned_batches, self.download)
 
-    def _listing(self) -> Sequence[Batch]:
-        self._listed = self.listing()
-        return self._listed
+    def _planned_batches(self) -> Sequence[Batch]:
+        self._batches = self.all_batches()
+        return self._batches
 
     def share_done(self, stream_slice: Slice) -> tuple[int, int]:
         """How many batches of how many are done with ``stream_slice``."""
-        return stream_slice["batches"], len(self._listed)
+        return stream_slice["batches"], len(self._batches)
 
 
 class CampaignMetrics(LifetimeMetrics):
-    """The figures of one campaign over its whole life, as they are now."""
+    """The metrics of one campaign over its whole life, as they are now."""
 
     endpoint = METRICS_PATH
     primary_key = "id"
     columns = CAMPAIGN_METRICS | DATA_FIELDS
 
-    def listing(self) -> Sequence[Batch]:
-        """All campaigns that may have figures."""
+    def all_batches(self) -> Sequence[Batch]:
+        """All campaigns that may have metrics."""
         ids = sorted(int(row["id"]) for row in campaign_rows(self) if _may_have_sent(row))
-        found = [Batch(some) for some in batches(ids, self.length_of_request())]
+        found = [Batch(batch) for batch in batches(ids, self.length_of_request())]
         seconds = self.api.seconds_a_request(self.endpoint)
         self.logger.info(
             "%s: %d campaigns, %d requests; at %.3g s a request that takes %s at the least.",
@@ -227,7 +227,7 @@ class CampaignMetrics(LifetimeMetrics):
 
 
 def campaign_rows(stream: MetricsStream) -> Iterator[Row]:
-    """The campaigns of the project, listed on behalf of ``stream``."""
+    """The campaigns of the project, requested on behalf of ``stream``."""
     return (row for row, _ in Campaigns(stream.sync, parent=stream).distinct_rows())
 
 

@@ -23,12 +23,12 @@ from source_iterable.streams.state import NonResumableFullRefresh
 
 # How long the metrics of a day may still change: conversions come late.
 REVISED = timedelta(days=15)
-# Cells without a number that tell of nothing: what cannot be divided by zero, as Iterable writes it.
+# Cells that stand for no value: Iterable writes them where it would divide by zero.
 NOTHING = frozenset({"", "-", "n/a", "na", "nan", "null", "none"})
 
 
 class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
-    """The figures of one campaign for one day.
+    """The metrics of one campaign for one day.
 
     A day on which it has none has no record. A day is read again until it is fifteen days old. In plain append, only
     days of that age are read.
@@ -89,16 +89,16 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
         body = self.download(batch, reservation)
         if batch.days is None or len(batch.days) == 1:
             return body
-        asked = set(batch.ids)
+        requested = set(batch.ids)
         try:
             return Activity(
-                sorted({row["id"] for row in self.rows_of(self.text(body)) if self.is_reported(row)} & asked)
+                sorted({row["id"] for row in self.rows_of(self.text(body)) if self.is_reported(row)} & requested)
             )
         finally:
             body.close()
 
     def is_reported(self, row: Row) -> bool:
-        """Whether ``row`` tells of anything: a day without metrics has no record, whatever else was requested."""
+        """Whether ``row`` has a metric that is not zero: a day without any has no record."""
         return any(_is_something(value) for name, value in row.items() if name != "id")
 
     def delivered(self, stream_slice: Slice, count: int) -> None:
@@ -127,12 +127,12 @@ class CampaignMetricsDaily(NonResumableFullRefresh, MetricsStream):
 def _first_day(campaign: Row) -> date:
     """The day before anything can have happened to ``campaign``: in whatever time zone Iterable counts its days."""
     known = (timestamps.parse_or_none(campaign.get(name)) for name in ("createdAt", "startAt"))
-    days = [one.astimezone(timezone.utc).date() for one in known if one is not None]
+    days = [time.astimezone(timezone.utc).date() for time in known if time is not None]
     return max(min(days, default=EPOCH_DAY), EPOCH_DAY + DAY) - DAY
 
 
 def _is_something(value: object) -> bool:
-    """Whether a cell tells of anything but zero."""
+    """Whether a cell has a value other than zero."""
     if isinstance(value, str):
         text = value.strip().lower()
         try:

@@ -14,7 +14,7 @@ from source_iterable.sync import Sync
 
 
 class UnknownStream(IterableStream):
-    """What stands for it in a read, so that its failure is told as others are."""
+    """Its place in a read, so that it fails as other streams do."""
 
     endpoint = ""
     primary_key = None

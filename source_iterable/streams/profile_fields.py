@@ -1,4 +1,4 @@
-"""The project's own profile fields, and what they tell about how it identifies people."""
+"""The project's own profile fields, and how the project identifies users, as they show."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def profile_fields(stream: IterableStream) -> Mapping[str, str]:
     """The project's profile fields and their types, requested on behalf of ``stream``.
 
     Raises:
-        AirbyteTracedException: As `RetryPolicy` tells; a config_error where the key may not ask.
-        MissingEndpointError: If the data center does not tell them to anybody.
+        AirbyteTracedException: As `RetryPolicy` says; a config_error where the key has no access.
+        MissingEndpointError: If the data center does not have the endpoint.
     """
     fields = stream.request(FIELDS_PATH, {}, stream.retry_policy("the list of profile fields")).get("fields")
     if not isinstance(fields, dict):
@@ -24,7 +24,7 @@ def profile_fields(stream: IterableStream) -> Mapping[str, str]:
 
 
 def identifies_by_email(fields: Collection[str]) -> bool:
-    """Whether a project with these profile fields identifies people by their email addresses.
+    """Whether a project with these profile fields identifies users by their email addresses.
 
     Others, which do it by user id or by both, have `userListIds` where those have `emailListIds`
     (https://support.iterable.com/hc/en-us/articles/9216719179796).

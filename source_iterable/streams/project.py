@@ -12,7 +12,7 @@ from source_iterable.streams.schema import ColumnSet, boolean, integer, json_obj
 
 
 class Channels(IterableStream):
-    """One channel of the project: a group of message types of one medium that people subscribe to or leave."""
+    """One channel of the project: a group of message types of one medium that users subscribe to or leave."""
 
     endpoint = "channels"
     records_key = "channels"
@@ -26,7 +26,7 @@ class Channels(IterableStream):
 
 
 class Lists(IterableStream):
-    """One list of people in the project."""
+    """One list of users in the project."""
 
     endpoint = "lists"
     records_key = "lists"
@@ -42,7 +42,7 @@ class Lists(IterableStream):
 
 
 class MessageTypes(IterableStream):
-    """One message type of the project: the finest group of messages that people subscribe to or leave."""
+    """One message type of the project: the finest group of messages that users subscribe to or leave."""
 
     endpoint = "messageTypes"
     records_key = "messageTypes"
@@ -53,10 +53,10 @@ class MessageTypes(IterableStream):
             "name": text("Name of the message type."),
             "channelId": integer("Id of its channel; points to `id` in `channels`."),
             "subscriptionPolicy": text(
-                "Who receives its messages: OptIn (only people who asked) or OptOut (all but those who declined)."
+                "Who receives its messages: OptIn (users who subscribed) or OptOut (all but those who unsubscribed)."
             ),
             "rateLimitPerMinute": integer("How many of its messages Iterable sends in a minute at most."),
-            "frequencyCap": json_object("How many of its messages one person may receive in how many days."),
+            "frequencyCap": json_object("How many of its messages one user may receive in how many days."),
         }
         | RECORD_TIMES
         | DATA_FIELDS
@@ -64,7 +64,7 @@ class MessageTypes(IterableStream):
 
 
 class UserFields(IterableStream):
-    """One field of people's profiles in this project."""
+    """One field of user profiles in this project."""
 
     endpoint = FIELDS_PATH
     primary_key = "name"

@@ -17,7 +17,7 @@ class KeySet:
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Make an empty set."""
         self._buckets: dict[int, array[int]] = {}
         self._count = 0
 
@@ -49,7 +49,7 @@ class Repeats:
 
     Attributes:
         keys: Those that came before, each once.
-        is_complete: Whether these are all of them: no earlier try emitted keys too, and there was room for all.
+        is_complete: Whether these are all of them: no earlier try emitted keys too, and no key exceeded the limit.
     """
 
     def __init__(self, *, is_complete: bool = True, max_keys: int = MAX_KEYS) -> None:

@@ -1,4 +1,4 @@
-"""The stream of people's profiles, with the project's own fields as columns."""
+"""The stream of user profiles, with the project's own fields as columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_KEY = (None, "")
 
 
 class Users(ExportStream):
-    """One person's profile, in its current state."""
+    """One user's profile, in its current state."""
 
     data_type = "user"
     cursor_field = "profileUpdatedAt"
@@ -34,14 +34,14 @@ class Users(ExportStream):
     # An export shows a profile's present version only: one that changes often would never settle.
     awaits_late_rows = False
     ends_open = True
-    # `users/getFields` tells the type of a list's elements as that of the field.
+    # `users/getFields` returns the type of a list's elements as that of the field.
     lists_as_text = True
     _keyless = 0
     _repeats: Repeats | None = None
 
     @property
     def primary_key(self) -> str:
-        """`email`, or `itblUserId` in projects that do not identify people by email."""
+        """`email`, or `itblUserId` in projects that do not identify users by email."""
         if self.configured is not None:
             selected = self.configured.primary_key or self.configured.stream.source_defined_primary_key
             return selected[0][0] if selected and selected[0] else "email"
@@ -80,7 +80,7 @@ class Users(ExportStream):
         return plan
 
     def require_emittable(self, body: Body, window: Window) -> None:
-        """Raise if ``window`` holds records and none of them has a key: then the key is wrong, not a record.
+        """Raise if ``window`` has records and none of them has a key: then the key is wrong, not a record.
 
         One record is looked at, as a rule: the first that has a key ends the search.
         """
