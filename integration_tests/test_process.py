@@ -31,7 +31,7 @@ EXPORT = "export/data.json"
 PROMPTLY = 10.0
 """Seconds; a container is killed ten seconds after it was told to end."""
 TERMINATED = 143
-MANY = 20_000
+MANY = 8_000
 ROOM = 192 * 1024
 """Bytes that hold every stream of a project but the one with that many rows."""
 WINDOW = ("dataTypeName", "startDateTime", "endDateTime")
@@ -139,8 +139,7 @@ def test_given_a_destination_that_reads_nothing_when_terminated_then_it_ends_pro
     assert stuck.summary_of.count(b'{"type"') <= 1, "something was written behind a record that was not finished"
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("seed", "unbuffered"), [(0, ""), (1, "1")], ids=["buffered", "unbuffered"])
 def test_given_records_under_way_when_terminated_then_it_ends_after_a_whole_line(
     reading: Callable[..., Reading], seed: int, unbuffered: str
 ) -> None:
@@ -220,7 +219,7 @@ def smaller() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_given_a_process_killed_anywhere_when_resumed_then_nothing_is_lost_and_little_read_again(
     smaller: Sandbox, tmp_path: Path, seed: int
 ) -> None:
