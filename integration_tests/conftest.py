@@ -2,25 +2,38 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 
 import pytest
 
 from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Sandbox
-from integration_tests.support.sync import NOW, START, environment
+from integration_tests.support.sync import NOW, START, running_with
 
 # PyAirbyte has an environment of its own: `make test-clients`.
 collect_ignore = [] if find_spec("airbyte") else ["clients"]
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """A sandbox of this test's own, which the connector asks also when it runs in this process."""
-    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
-        for name, value in environment(running).items():
-            monkeypatch.setenv(name, value)
+    with running_with() as running:
+        yield running
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Sandbox]]:
+    """Start such sandboxes, with options."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(running_with(**options))
+
+
+@pytest.fixture
+def thief() -> Iterator[Sandbox]:
+    """Another host, to which the key must not go."""
+    with Sandbox(start=START, now=NOW) as running:
         yield running
 
 

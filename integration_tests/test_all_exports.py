@@ -1,7 +1,6 @@
 """Every data type of the export is a stream that holds exactly what the project holds."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -12,27 +11,15 @@ from integration_tests.support.expected import (
     EVENT_TABLES,
     KEYS,
     TRUTH_OF,
-    Record,
     assert_exact,
     event_id,
-    expected,
     merged,
 )
+from integration_tests.support.observed import truth_with
 from integration_tests.support.rules import for_each
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
 
 MORE = 16  # rows of every shape
-
-Catalog = dict[str, Any]
-
-
-def fitted(sandbox: Sandbox, catalog: Catalog, table: str) -> list[Record]:
-    """The records that the sandbox's rows of a stream, as they are now, must become."""
-    return expected(table, sandbox.truth(TRUTH_OF[table]), schema_of(catalog, table))
-
-
-def schema_of(catalog: Catalog, table: str) -> dict[str, Any]:
-    return next(one["stream"]["json_schema"] for one in catalog["streams"] if one["stream"]["name"] == table)
 
 
 class Synced:
@@ -42,13 +29,13 @@ class Synced:
         """Read, let every stream grow, and read again from the state."""
         self.catalog = configured(catalog_here(sandbox), ALL_EXPORTS)
         self.first = read_here(sandbox, self.catalog)
-        self.then = {table: fitted(sandbox, self.catalog, table) for table in ALL_EXPORTS}
+        self.then = {table: truth_with(sandbox, self.catalog, table) for table in ALL_EXPORTS}
         self.asked = [one.params["dataTypeName"] for one in sandbox.requests if one.endpoint == "export/data.json"]
         sandbox.advance(hours=3)
         sandbox.grow(MORE, users=2)
         sandbox.advance(seconds=1)  # a sync reads up to the second that it begins in
         self.second = read_here(sandbox, self.catalog, self.first.state)
-        self.now = {table: fitted(sandbox, self.catalog, table) for table in ALL_EXPORTS}
+        self.now = {table: truth_with(sandbox, self.catalog, table) for table in ALL_EXPORTS}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +112,7 @@ def test_given_events_with_an_id_when_synced_then_it_is_their_identity_in_their_
     ids = {}
     for table in "purchase", "custom_event":
         records = output.records(table)
-        assert_exact(records, fitted(sandbox, catalog, table), table)
+        assert_exact(records, truth_with(sandbox, catalog, table), table)
         ids[table] = {row["event_id"] for row in records if row.get("_id") == "order-a"}
         assert ids[table] == {event_id(TRUTH_OF[table], {"_id": "order-a"})}
         assert len({row["event_id"] for row in records}) == len(records) - 1
@@ -156,4 +143,4 @@ def test_given_custom_events_whose_fields_differ_in_type_when_synced_then_each_c
     records = read_here(sandbox, catalog).records("custom_event")
 
     assert {type(row["step"]) for row in sent if "step" in row} == {int, str, list, type(None)}
-    assert_exact(records, fitted(sandbox, catalog, "custom_event"), "custom_event")
+    assert_exact(records, truth_with(sandbox, catalog, "custom_event"), "custom_event")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
-from integration_tests.support.sync import Output, State
+from integration_tests.support.listings import failure, sync
+from integration_tests.support.observed import EVER, remarks
+from integration_tests.support.sync import Output, State, running_with
 from integration_tests.support.sync import sync as sync_tables
-from integration_tests.test_listings import EVER, failure, remarks, running_with, sync
 
 TABLE = "campaigns"
 MODES = ["append", "append_dedup"]

@@ -12,10 +12,11 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer, Type
 
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.expected import assert_exact
+from integration_tests.support.listings import failure, sync, truth
+from integration_tests.support.observed import EVER, requests_to
 from integration_tests.support.processes import Reading
-from integration_tests.support.sync import catalog_here, configured, environment, settings
+from integration_tests.support.sync import catalog_here, configured, environment, running_with, settings
 from integration_tests.support.sync import sync as sync_tables
-from integration_tests.test_listings import EVER, asked, failure, running_with, sync, truth
 from source_iterable import SourceIterable
 from source_iterable.streams.chunks import ChunkedStream
 from source_iterable.streams.details import THREADS
@@ -216,4 +217,4 @@ def test_given_more_than_the_limit_when_synced_then_the_stream_says_what_to_rais
     error = failure(output, stream)
     assert error["failure_type"] == "config_error"
     assert LIMIT in error["message"]
-    assert len(asked(sandbox, stream)) < 10
+    assert len(requests_to(sandbox, stream)) < 10

@@ -14,12 +14,10 @@ import requests
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.expected import TABLES, TRUTH_OF, assert_exact, expected
+from integration_tests.support.observed import EVER, EXPORT, LISTS
 from integration_tests.support.sync import Output, catalog_here, configured, read_here, sync
 
-EXPORT = "export/data.json"
-LISTS = "lists/getUsers"
 STORAGE = "storage/*"
-FOR_EVER: dict[str, Any] = {"times": None}
 REMARK = "answers came without a length, chunked encoding or compression"
 LAST = 10**9
 """After so many rows: at the end, where no newline follows."""
@@ -65,7 +63,7 @@ def test_given_answers_without_an_end_when_synced_then_each_is_requested_twice_w
 ) -> None:
     catalog = configured(catalog_here(sandbox), [stream])
     sandbox.forget_requests()
-    sandbox.faults.add(Fault(kind="unframed", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", **EVER))
 
     output = read_here(sandbox, catalog)
 
@@ -93,7 +91,7 @@ LOST = {
 def test_given_answers_without_an_end_when_a_connection_is_lost_at_a_lines_end_then_nothing_is_lost(
     sandbox: Sandbox, waits: list[float], stream: str, fault: dict[str, Any], nth: int
 ) -> None:
-    sandbox.faults.add(Fault(kind="unframed", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", **EVER))
     lost = sandbox.faults.add(Fault(kind="cut", nth=nth, **fault))
 
     output = sync(sandbox, stream)
@@ -107,7 +105,7 @@ def test_given_figures_without_an_end_when_a_connection_is_lost_then_no_line_is(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
     whole = sync(sandbox, "campaign_metrics").records("campaign_metrics")
-    sandbox.faults.add(Fault(kind="unframed", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", **EVER))
     sandbox.faults.add(Fault(kind="cut", cut_at="last_line", endpoint="campaigns/metrics"))
 
     output = sync(sandbox, "campaign_metrics")
@@ -119,7 +117,7 @@ def test_given_figures_without_an_end_when_a_connection_is_lost_then_no_line_is(
 def test_given_an_empty_answer_without_an_end_when_synced_then_it_is_not_believed_at_once(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
-    sandbox.faults.add(Fault(kind="unframed", endpoint=EXPORT, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", endpoint=EXPORT, **EVER))
     sandbox.faults.add(Fault(kind="cut", cut_at="plain", after_bytes=0, endpoint=EXPORT, data_type="emailSend"))
 
     output = sync(sandbox, "email_send")
@@ -142,7 +140,7 @@ def test_given_nothing_under_the_name_of_compression_when_synced_then_it_is_not_
 def test_given_answers_without_an_end_that_never_agree_when_synced_then_the_error_names_a_proxy(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
-    sandbox.faults.add(Fault(kind="unframed", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", **EVER))
     for nth in range(100):
         cut = Fault(kind="cut", cut_at="line", after_bytes=900 * (1 + nth % 8), nth=nth + 1)
         sandbox.faults.add(replace(cut, endpoint=EXPORT, data_type="emailSend"))
@@ -163,8 +161,8 @@ def test_given_answers_without_an_end_when_windows_are_narrowed_then_they_are_co
     sandbox: Sandbox, waits: list[float]
 ) -> None:
     """In the middle of narrowing, a window that fails is not requested again."""
-    sandbox.faults.add(Fault(kind="unframed", **FOR_EVER))
-    sandbox.faults.add(Fault(kind="reset", after_bytes=4000, endpoint=EXPORT, data_type="emailSend", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", **EVER))
+    sandbox.faults.add(Fault(kind="reset", after_bytes=4000, endpoint=EXPORT, data_type="emailSend", **EVER))
 
     output = sync(sandbox, "email_send")
 
@@ -178,7 +176,7 @@ def test_given_answers_without_an_end_when_windows_are_narrowed_then_they_are_co
 def test_given_files_without_an_end_when_a_connection_is_lost_at_a_lines_end_then_nothing_is_lost(
     monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, waits: list[float]
 ) -> None:
-    sandbox.faults.add(Fault(kind="unframed", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="unframed", **EVER))
     sandbox.faults.add(Fault(kind="cut", cut_at="line", after_bytes=600, endpoint=STORAGE))
 
     output = sync(sandbox, "email_send", export_method="jobs", window_in_days=365)
@@ -267,7 +265,7 @@ def test_given_a_malformed_last_line_when_synced_then_it_is_read_three_times_and
 def test_given_a_malformed_last_line_in_every_body_when_synced_then_no_window_is_narrowed(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
-    sandbox.faults.add(Fault(kind="malformed", endpoint=EXPORT, data_type="emailSend", after_rows=LAST, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="malformed", endpoint=EXPORT, data_type="emailSend", after_rows=LAST, **EVER))
 
     output = sync(sandbox, "email_send")
 
@@ -278,7 +276,7 @@ def test_given_a_malformed_last_line_in_every_body_when_synced_then_no_window_is
 def test_given_a_malformed_last_line_of_users_when_synced_then_the_window_and_line_are_told(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
-    sandbox.faults.add(Fault(kind="malformed", endpoint=EXPORT, data_type="user", after_rows=LAST, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="malformed", endpoint=EXPORT, data_type="user", after_rows=LAST, **EVER))
 
     output = sync(sandbox, "users")
 
@@ -328,7 +326,7 @@ def test_given_bodies_that_end_within_a_row_each_at_another_place_when_synced_th
 def test_given_a_malformed_last_line_in_a_file_when_synced_then_the_file_is_fetched_three_times(
     sandbox: Sandbox, waits: list[float], method: str
 ) -> None:
-    sandbox.faults.add(Fault(kind="malformed", endpoint=STORAGE, data_type="emailSend", after_rows=LAST, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="malformed", endpoint=STORAGE, data_type="emailSend", after_rows=LAST, **EVER))
 
     output = sync(sandbox, "email_send", export_method=method)
 

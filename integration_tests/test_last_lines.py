@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
+from integration_tests.support.observed import EXPORT, LISTS
 from integration_tests.support.sync import Output, State, catalog_here, configured, environment, read_here, sync
 from source_iterable.api import body_scan
 
-EXPORT = "export/data.json"
-LISTS = "lists/getUsers"
 TABLES = ("campaigns", "email_open", "email_send", "list_users", "users")
 SECOND_WINDOW = "2024-01-31T00:00:00Z"
 ELSEWHERE = "http://127.0.0.1:9/elsewhere"

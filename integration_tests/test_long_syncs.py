@@ -8,11 +8,10 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.expected import EXPORTS, TABLES, TRUTH_OF, assert_exact, expected
+from integration_tests.support.observed import EXPORT
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
 from source_iterable.prefetch import prefetcher
 from source_iterable.streams import transports
-
-EXPORT = "export/data.json"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.expected import TRUTH_OF, assert_exact, expected
+from integration_tests.support.observed import EVER
 from integration_tests.support.sync import (
     NOW,
     START,
@@ -23,7 +24,6 @@ from integration_tests.support.sync import (
 from source_iterable import SourceIterable
 
 PAGE = "<!DOCTYPE html>\n<html><head><title>{}</title></head><body><h1>oops</h1></body></html>\n"
-FOR_EVER: dict[str, Any] = {"times": None}
 
 
 @contextmanager
@@ -152,7 +152,7 @@ NOTATIONS = {
 def test_given_any_notation_of_the_title_when_synced_then_the_page_is_iterables(
     sandbox: Sandbox, waits: list[float], page: str
 ) -> None:
-    sandbox.faults.add(Fault(kind="status", status=404, endpoint="snippets", body=page, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=404, endpoint="snippets", body=page, **EVER))
 
     output = sync(sandbox, "snippets")
 
@@ -165,7 +165,7 @@ def test_given_any_notation_of_the_title_when_synced_then_the_page_is_iterables(
 def test_given_another_page_when_synced_then_it_is_a_proxys(
     sandbox: Sandbox, waits: list[float], title: str, status: int
 ) -> None:
-    sandbox.faults.add(Fault(kind="status", status=status, endpoint="snippets", body=PAGE.format(title), **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=status, endpoint="snippets", body=PAGE.format(title), **EVER))
 
     error = error_of(sync(sandbox, "snippets"), "snippets")
 
@@ -178,9 +178,7 @@ def test_given_an_answer_in_json_that_a_thing_is_not_there_when_synced_then_it_i
     sandbox: Sandbox, waits: list[float]
 ) -> None:
     body = '{"msg":"<title>Action not found</title>","code":"NotFound"}'
-    sandbox.faults.add(
-        Fault(kind="status", status=404, endpoint="lists/getUsers", list_id=949811, body=body, **FOR_EVER)
-    )
+    sandbox.faults.add(Fault(kind="status", status=404, endpoint="lists/getUsers", list_id=949811, body=body, **EVER))
 
     output = sync(sandbox, "list_users")
 
@@ -210,7 +208,7 @@ def test_given_a_page_of_a_proxy_when_checked_then_it_is_not_taken_for_iterable(
     sandbox: Sandbox, endpoint: str, status: int
 ) -> None:
     body = PAGE.format("Please sign in")
-    sandbox.faults.add(Fault(kind="status", status=status, endpoint=endpoint, body=body, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=status, endpoint=endpoint, body=body, **EVER))
 
     answer = SourceIterable().check(logging.getLogger("airbyte"), settings(sandbox))
 

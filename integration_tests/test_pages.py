@@ -8,10 +8,11 @@ import pytest
 from integration_tests.sandbox import NEXT_PAGES, Fault, Sandbox, Size
 from integration_tests.support.expected import assert_exact
 from integration_tests.support.expected_listings import KEYS
-from integration_tests.support.sync import Output
+from integration_tests.support.listings import failure, sync, without_nulls
+from integration_tests.support.listings import truth as truth_of_listing
+from integration_tests.support.observed import EVER, remarks, requests_to
+from integration_tests.support.sync import Output, running_with
 from integration_tests.support.sync import sync as sync_tables
-from integration_tests.test_listings import EVER, asked, failure, remarks, running_with, sync, without_nulls
-from integration_tests.test_listings import truth as truth_of_listing
 
 LISTED: dict[str, tuple[str, Size]] = {
     "campaign_labels": ("campaigns", Size(campaigns=1005)),
@@ -105,7 +106,7 @@ def test_given_pages_without_rows_and_without_an_end_when_synced_then_it_fails_a
 
         output = sync_tables(sandbox, "campaigns", "channels")
 
-        assert len(asked(sandbox, "campaigns")) == 300
+        assert len(requests_to(sandbox, "campaigns")) == 300
     error = failure(output, "campaigns")
     assert error["failure_type"] == "system_error"
     assert "300 pages in a row have no rows" in error["message"]
@@ -222,7 +223,7 @@ def test_given_experiments_with_the_other_notation_of_a_total_when_synced_then_a
     output = sync(sandbox, "experiments")
 
     assert_all(output, sandbox, "experiments")
-    assert len(asked(sandbox, "experiments")) == 1
+    assert len(requests_to(sandbox, "experiments")) == 1
     assert not remarks(output, "experiments")
 
 
@@ -269,7 +270,7 @@ def test_given_addresses_of_next_pages_in_any_form_when_synced_then_all_pages_ar
     with running_with(size=size, next_pages=next_pages) as sandbox:
         output = sync(sandbox, table)
 
-        assert "2" in {one.get("page") for one in asked(sandbox, endpoint)}
+        assert "2" in {one.get("page") for one in requests_to(sandbox, endpoint)}
         assert_all(output, sandbox, table)
 
 

@@ -8,13 +8,10 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.expected import EXPORTS, TRUTH_OF, assert_exact
+from integration_tests.support.observed import EVER, EXPORT, LISTS, failure_of, truth, windows
 from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here, sync
-from integration_tests.test_faults import failure_of, truth, windows
 
-EXPORT = "export/data.json"
-LISTS = "lists/getUsers"
 STORAGE = "storage/*"
-FOR_EVER: dict[str, Any] = {"times": None}
 STREAMS = ("campaigns", "email_open", "email_send", "list_users", "users")
 
 OUTAGES: dict[str, dict[str, Any]] = {
@@ -134,7 +131,7 @@ def test_given_forgotten_users_that_are_refused_for_a_timestamp_when_synced_then
 def test_given_a_data_type_that_is_denied_when_synced_then_it_is_believed_after_two_minutes(
     sandbox: Sandbox, waits: list[float]
 ) -> None:
-    sandbox.faults.add(Fault(kind="status", status=403, endpoint=EXPORT, data_type="emailSend", **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=403, endpoint=EXPORT, data_type="emailSend", **EVER))
 
     output = sync(sandbox, "email_open", "email_send")
 
@@ -148,7 +145,7 @@ def test_given_a_key_that_was_never_accepted_when_synced_then_it_is_believed_at_
     sandbox: Sandbox, waits: list[float]
 ) -> None:
     catalog = configured(catalog_here(sandbox), STREAMS)
-    sandbox.faults.add(Fault(kind="status", status=401, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=401, **EVER))
 
     output = read_here(sandbox, catalog)
 

@@ -7,10 +7,8 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.command import run_here
+from integration_tests.support.observed import EVER, EXPORT
 from integration_tests.support.sync import settings, sync
-
-EXPORT = "export/data.json"
-FOR_EVER: dict[str, Any] = {"times": None}
 
 
 def told(output: Any) -> str:
@@ -68,7 +66,7 @@ def test_given_an_error_that_quotes_people_when_synced_then_nothing_of_them_is_w
 ) -> None:
     endpoint = {"email_send": EXPORT, "list_users": "lists", "template_content": "templates"}.get(table, table)
     body = json.dumps({"msg": f"No: {' or '.join(PEOPLE)} is not welcome", "code": "Bad15550100100"})
-    sandbox.faults.add(Fault(kind="status", status=400, endpoint=endpoint, body=body, **FOR_EVER))
+    sandbox.faults.add(Fault(kind="status", status=400, endpoint=endpoint, body=body, **EVER))
 
     output = sync(sandbox, table)
 

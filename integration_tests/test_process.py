@@ -24,10 +24,10 @@ from integration_tests.support.expected import (
     merged,
     rfc3339,
 )
+from integration_tests.support.observed import EXPORT
 from integration_tests.support.processes import Reading, until
 from integration_tests.support.sync import NOW, START, Output, State, configured, environment, settings
 
-EXPORT = "export/data.json"
 PROMPTLY = 10.0
 """Seconds; a container is killed ten seconds after it was told to end."""
 TERMINATED = 143

@@ -17,10 +17,10 @@ from integration_tests.support.expected import (
     expected,
     merged,
 )
+from integration_tests.support.observed import LISTS
 from integration_tests.support.rules import for_each
 from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
 
-LISTS = "lists/getUsers"
 TABLES = tuple(TRUTH_OF)
 SIZE = Size(events=40, users=24, lists=6, users_per_list=20, campaigns=6, templates=8, metadata_keys=3)
 

@@ -18,8 +18,12 @@ from airbyte_cdk.models import (
 
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.expected import assert_exact
+from integration_tests.support.listings import truth
+from integration_tests.support.observed import EVER
 from integration_tests.support.processes import Reading
 from integration_tests.support.sync import (
+    NEXT_SYNC,
+    PLATFORM,
     Output,
     State,
     _plain,
@@ -27,10 +31,9 @@ from integration_tests.support.sync import (
     configured,
     environment,
     read_here,
+    running_with,
     settings,
 )
-from integration_tests.test_list_members import NEXT_SYNC, PLATFORM
-from integration_tests.test_listings import EVER, running_with, truth
 from source_iterable import SourceIterable
 from source_iterable.api import sorted_body
 from source_iterable.streams.catalogs import CatalogItems

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from integration_tests.sandbox import Sandbox
-from integration_tests.support.sync import Output
-from integration_tests.test_listings import remarks, running_with, sync
+from integration_tests.support.listings import sync
+from integration_tests.support.observed import remarks
+from integration_tests.support.sync import Output, running_with
 from source_iterable.streams.templates import Templates
 
 MODES = ["incremental", "full_refresh"]

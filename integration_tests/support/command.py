@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from logging.handlers import QueueListener
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
@@ -53,6 +54,7 @@ def run_here(sandbox: Sandbox, command: str, **documents: Any) -> Output:
 
 def discover(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
     """The catalog that `discover` shows."""
+    catalog: dict[str, Any]
     (catalog,) = run_here(sandbox, "discover", config=settings(sandbox, **others)).of("CATALOG")
     return catalog
 
@@ -85,9 +87,9 @@ def _as_at_the_start_of_a_process() -> Iterator[None]:
     root, airbyte = logging.getLogger(), logging.getLogger("airbyte")
     console = logging.StreamHandler(sys.stdout)
     console.setFormatter(AirbyteLogFormatter("%(message)s"))
-    listeners: list[Any] = []
+    listeners: list[QueueListener] = []
 
-    class Listener(output.QueueListener):
+    class Listener(QueueListener):
         def start(self) -> None:
             listeners.append(self)
             super().start()

@@ -3,11 +3,13 @@
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
 from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteMessageSerializer,
@@ -24,6 +26,10 @@ from source_iterable import SourceIterable
 
 ROOT = Path(__file__).parents[2]
 START, NOW = "2024-01-01T00:00:00Z", "2024-03-10T12:00:00Z"
+
+PLATFORM = {"generation_id": 7, "minimum_generation_id": 7, "sync_id": 4711}
+NEXT_SYNC = {"generation_id": 8, "minimum_generation_id": 8, "sync_id": 4712}
+"""The numbers by which the platform tells syncs apart, in a configured catalog."""
 
 State = list[dict[str, Any]]
 
@@ -95,6 +101,18 @@ def settings(sandbox: Sandbox, **others: Any) -> dict[str, Any]:
 def environment(sandbox: Sandbox) -> dict[str, str]:
     """The environment in which the connector asks the sandbox instead of Iterable."""
     return {"ITERABLE_API_URL": sandbox.url, "ITERABLE_RATE_SCALE": str(sandbox.options.rate_scale)}
+
+
+@contextmanager
+def running_with(**options: Any) -> Iterator[Sandbox]:
+    """A sandbox that the connector asks also when it runs in this process."""
+    with (
+        Sandbox(start=START, now=NOW, **({"rate_scale": 10_000} | options)) as running,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in environment(running).items():
+            patch.setenv(name, value)
+        yield running
 
 
 def configured(
