@@ -128,11 +128,11 @@ FAILURES = {
         SYSTEM, "cannot be read: a line is longer than", "", kind="long_line", body_bytes=300_000,
     ),
     "jobs that are refused": failure(
-        "email_send", CONFIG, ": HTTP 400", "Choose automatic", settings=BY_JOBS,
+        "email_send", CONFIG, "is not possible with an export job: HTTP 400", "Choose automatic", settings=BY_JOBS,
         kind="status", status=400, endpoint="export/start", params={"dataTypeName": "emailSend"},
     ),
     "jobs that fail": failure(
-        "email_send", CONFIG, ": 3 jobs in a row failed", "Choose automatic",
+        "email_send", CONFIG, "is not possible with an export job: 3 jobs in a row failed", "Choose automatic",
         settings=BY_JOBS, kind="job_failed", endpoint="export/start", params={"dataTypeName": "emailSend"},
     ),
 }  # fmt: skip

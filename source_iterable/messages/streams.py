@@ -180,7 +180,7 @@ ANSWER_OVER_LIMIT = Message(
 
 EXPORT_JOB_IMPOSSIBLE = Message(
     "export_job_impossible",
-    "no export job could export {window}: {reason}",
+    "the export of {window} is not possible with an export job: {reason}",
     "The setting 'export_method' allows jobs only. Choose automatic: windows that no job can export are then "
     "requested directly.",
     CONFIG,
