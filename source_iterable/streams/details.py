@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from abc import ABC
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import Any
 
+from airbyte_cdk.utils import AirbyteTracedException
+
 from source_iterable.api.error_response import endpoint_of
-from source_iterable.api.errors import RequestRejected
+from source_iterable.api.errors import MissingEndpointError, RequestRejected
 from source_iterable.api.retry import RetryPolicy
 from source_iterable.prefetch.in_order import in_order
 from source_iterable.records.json_lines import Row
@@ -24,6 +26,7 @@ class DetailStream(ChunkedStream, ABC):
     def begin(self) -> bool:
         """Forget which endpoints have answered as well."""
         self._answered: set[str] = set()
+        self._failure: AirbyteTracedException | None = None
         self._one_by_one = threading.Lock()
         return super().begin()
 
@@ -46,11 +49,20 @@ class DetailStream(ChunkedStream, ABC):
         Until an endpoint has answered, it is requested by one thread at a time: it may be refused, or missing.
         """
         endpoint = endpoint_of(self.api.url + path)
-        with nullcontext() if endpoint in self._answered else self._one_by_one:
+        if endpoint in self._answered:
+            return self.request(path, params, policy)
+        with self._one_by_one:
+            if self._failure is not None:  # the stream ends: what waits here is not needed any more
+                raise self._failure
             try:
                 found = self.request(path, params, policy)
             except RequestRejected:
                 self._answered.add(endpoint)
+                raise
+            except MissingEndpointError:
+                raise
+            except AirbyteTracedException as error:
+                self._failure = error
                 raise
             self._answered.add(endpoint)
         return found
