@@ -103,6 +103,6 @@ def test_given_forgotten_users_that_cannot_be_read_when_synced_then_none_is_deli
 
     (error,) = output.errors
     assert error["failure_type"] == "system_error"
-    assert f"holds {trouble}, which is not as documented" in error["message"]
+    assert f"contains {trouble}, which is not as documented" in error["message"]
     assert not output.records("forgotten_users")
     assert output.statuses("forgotten_users")[-1] == "INCOMPLETE"

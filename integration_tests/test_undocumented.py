@@ -43,7 +43,7 @@ def test_given_an_answer_that_is_not_documented_when_synced_then_the_stream_says
 
     (error,) = output.errors
     assert error["message"] == (
-        f"{table}: Iterable's answer holds {trouble}, which is not as documented. "
+        f"{table}: Iterable's answer contains {trouble}, which is not as documented. "
         "The next attempt resumes from its beginning. Report this with the log of the sync."
     )
     assert error["failure_type"] == "system_error"
