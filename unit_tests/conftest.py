@@ -40,10 +40,3 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     return slept
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of the connector's environment is set, whatever ran before in the same process."""
-    for name in ("ITERABLE_API_URL", "ITERABLE_RATE_SCALE", "ITERABLE_SPOOL_MEGABYTES"):
-        monkeypatch.delenv(name, raising=False)
