@@ -39,10 +39,7 @@ def airbytes_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _airbytes_tests_ask_the_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the connector ask the sandbox in Airbyte's tests, and in unit tests nothing that an earlier test asked."""
-    if "unit_tests" in request.path.parts:
-        for name in ("ITERABLE_API_URL", "ITERABLE_RATE_SCALE", "ITERABLE_SPOOL_MEGABYTES"):
-            monkeypatch.delenv(name, raising=False)
+    """Have the connector ask the sandbox, in Airbyte's tests and in no others."""
     if request.cls is not None and issubclass(request.cls, SourceTestSuiteBase):
         variables = environment(request.getfixturevalue("airbytes_sandbox"))
         for name, value in variables.items():

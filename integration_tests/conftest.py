@@ -5,29 +5,37 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
 from integration_tests.model.virtual_time import VirtualTime
 from integration_tests.sandbox import Sandbox
-from integration_tests.support.sync import NOW, START, running_with
+from integration_tests.support.sync import NOW, START, connect
 
 # PyAirbyte has an environment of its own: `make test-clients`.
 collect_ignore = [] if find_spec("airbyte") else ["clients"]
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A sandbox of this test's own, which the connector asks also when it runs in this process."""
-    with running_with() as running:
+    with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
+        connect(running, monkeypatch)
         yield running
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Sandbox]]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
     """Start such sandboxes, with options."""
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(running_with(**options))
+
+        def start(**options: Any) -> Sandbox:
+            running = stack.enter_context(Sandbox(start=START, now=NOW, **({"rate_scale": 10_000} | options)))
+            connect(running, monkeypatch)
+            return running
+
+        yield start
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from integration_tests.support.expected import (
 )
 from integration_tests.support.observed import truth_with
 from integration_tests.support.rules import for_each
-from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here
+from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, connect, read_here
 
 MORE = 16  # rows of every shape
 
@@ -44,8 +44,7 @@ def synced() -> Iterator[Synced]:
         Sandbox(start=START, now=NOW, size=Size.smallest(), rate_scale=10_000) as sandbox,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in environment(sandbox).items():
-            patch.setenv(name, value)
+        connect(sandbox, patch)
         yield Synced(sandbox)
 
 

@@ -13,7 +13,7 @@ from integration_tests.model.signs import Tally
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.all_tables import TABLES
 from integration_tests.support.expected import EVENT_TABLES, TRUTH_OF, assert_exact, expected
-from integration_tests.support.sync import NOW, START, catalog_here, environment, sync
+from integration_tests.support.sync import NOW, START, catalog_here, connect, sync
 
 SYNCS = 10
 SEEDS = 3
@@ -24,8 +24,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A small project."""
     size = Size(events=20, users=10, lists=3, campaigns=5, templates=6, metadata_keys=2, journeys=5, experiments=4)
     with Sandbox(start=START, now=NOW, rate_scale=10_000, size=size) as running:
-        for name, value in environment(running).items():
-            monkeypatch.setenv(name, value)
+        connect(running, monkeypatch)
         yield running
 
 
@@ -138,8 +137,7 @@ def test_given_events_on_both_sides_of_an_edge_when_windows_meet_there_then_each
 ) -> None:
     with Sandbox(start="2015-01-01", now="2025-01-01", rate_scale=10_000, size=Size(events=0, users=0),
                  inclusive_end=inclusive_end) as sandbox:  # fmt: skip
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
         for number, at in enumerate([last, last, first, first]):
             wire = at.replace("T", " ").replace("Z", " +00:00")
             sandbox.add_event("emailSend", {"email": f"{number}@example.com", "createdAt": wire})

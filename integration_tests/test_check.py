@@ -14,7 +14,7 @@ from integration_tests.support.sync import (
     NOW,
     START,
     catalog_here,
-    environment,
+    connect,
     settings,
     sync,
 )
@@ -132,8 +132,7 @@ def test_given_a_read_only_key_when_synced_then_what_it_may_read_comes(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sandbox(start=START, now=NOW, rate_scale=10_000, read_only_key=True) as sandbox:
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
 
         output = sync(sandbox)
 

@@ -17,7 +17,7 @@ import requests
 from integration_tests.contract import DEFINITIONS, ENDPOINTS, Known, Misfit, endpoint_of, misfits, referred
 from integration_tests.sandbox import PROJECT_TYPES, Request, Sandbox, Size
 from integration_tests.support import all_tables
-from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here
+from integration_tests.support.sync import NOW, START, catalog_here, configured, connect, read_here
 from source_iterable.streams import STREAMS
 from source_iterable.streams.export import ExportStream
 
@@ -205,8 +205,7 @@ def recordings() -> list[Recording]:
             Sandbox(size=size, start=START, now=NOW, rate_scale=10_000, **options) as sandbox,
             pytest.MonkeyPatch.context() as patch,
         ):
-            for name, value in environment(sandbox).items():
-                patch.setenv(name, value)
+            connect(sandbox, patch)
             made.append(Recording(sandbox))
     return made
 

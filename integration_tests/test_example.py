@@ -12,7 +12,7 @@ import pytest
 
 from integration_tests.sandbox import Sandbox, Size
 from integration_tests.support.expected import TRUTH_OF, event_id
-from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here
+from integration_tests.support.sync import NOW, START, catalog_here, configured, connect, read_here
 from tools.demo import Database
 from tools.example import answers
 from tools.example.plots import PICTURES, draw
@@ -40,8 +40,7 @@ def replica(project: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of the project, as `make demo` makes one."""
     folder = tmp_path_factory.mktemp("example")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(project).items():
-            patch.setenv(name, value)
+        connect(project, patch)
         catalog = configured(catalog_here(project), TABLES)
         output = read_here(project, catalog)
     database = Database(folder / "iterable.duckdb", [one["stream"] for one in catalog["streams"]])

@@ -14,7 +14,15 @@ import pytest
 
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.observed import EXPORT, LISTS
-from integration_tests.support.sync import Output, State, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.sync import (
+    Output,
+    State,
+    catalog_here,
+    configured,
+    connect,
+    read_here,
+    sync,
+)
 from source_iterable.api import body_scan
 
 TABLES = ("campaigns", "email_open", "email_send", "list_users", "users")
@@ -253,8 +261,7 @@ def test_given_a_server_that_is_gone_when_synced_then_the_last_lines_say_that_it
     monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     with Sandbox(start="2024-01-01T00:00:00Z", now="2024-03-10T12:00:00Z", rate_scale=10_000) as sandbox:
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
         catalog = configured(catalog_here(sandbox), TABLES)
 
     output = read_here(sandbox, catalog)

@@ -24,6 +24,7 @@ from integration_tests.support.sync import (
     State,
     catalog_here,
     configured,
+    connect,
     environment,
     read_here,
     settings,
@@ -204,8 +205,7 @@ def test_given_another_key_when_the_next_attempt_comes_then_all_lists_are_read(
     """It may be the key of another project."""
     first = interrupted(sandbox, catalog_of(sandbox, "append"))
     with Sandbox(start=START, now=NOW, rate_scale=10_000, api_key="another-key-0123456789abcdef") as other:
-        for name, value in environment(other).items():
-            monkeypatch.setenv(name, value)
+        connect(other, monkeypatch)
 
         output = read_here(other, catalog_of(other, "append"), first.state)
 

@@ -9,7 +9,16 @@ import pytest
 from integration_tests.sandbox import Fault, Sandbox
 from integration_tests.support.expected import EXPORTS, TABLES, TRUTH_OF, assert_exact, expected
 from integration_tests.support.observed import EXPORT
-from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.sync import (
+    NOW,
+    START,
+    Output,
+    catalog_here,
+    configured,
+    connect,
+    read_here,
+    sync,
+)
 from source_iterable.prefetch import prefetcher
 from source_iterable.streams import transports
 
@@ -17,8 +26,7 @@ from source_iterable.streams import transports
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     with Sandbox(start=START, now=NOW, rate_scale=10_000) as running:
-        for name, value in environment(running).items():
-            monkeypatch.setenv(name, value)
+        connect(running, monkeypatch)
         yield running
 
 

@@ -16,7 +16,7 @@ from integration_tests.support.sync import (
     Output,
     catalog_here,
     configured,
-    environment,
+    connect,
     read_here,
     settings,
     sync,
@@ -33,8 +33,7 @@ def without(*endpoints: str, **options: Any) -> Iterator[Sandbox]:
         Sandbox(start=START, now=NOW, rate_scale=10_000, missing_endpoints=endpoints, **options) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in environment(running).items():
-            patch.setenv(name, value)
+        connect(running, patch)
         yield running
 
 

@@ -9,7 +9,7 @@ import pytest
 from integration_tests.sandbox import Fault, Sandbox, Size
 from integration_tests.support.expected import EXPORTS, TRUTH_OF, assert_exact
 from integration_tests.support.observed import EVER, EXPORT, LISTS, failure_of, truth, windows
-from integration_tests.support.sync import NOW, START, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.sync import NOW, START, catalog_here, configured, connect, read_here, sync
 
 STORAGE = "storage/*"
 STREAMS = ("campaigns", "email_open", "email_send", "list_users", "users")
@@ -116,8 +116,7 @@ def test_given_forgotten_users_that_are_refused_for_a_timestamp_when_synced_then
 ) -> None:
     """A project also refuses the identifier that it does not use, so that this refusal must not pass for that one."""
     with Sandbox(start=START, now=NOW, rate_scale=10_000, project_type="hybrid", size=Size.smallest()) as sandbox:
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
         catalog = configured(catalog_here(sandbox), ["forgotten_users"])
         healthy = read_here(sandbox, catalog)
         sandbox.faults.add(Fault(kind="status", status=403, endpoint=endpoint, times=3))
@@ -157,8 +156,7 @@ def test_given_a_key_that_may_not_export_when_all_exports_are_read_then_it_costs
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sandbox(start=START, now=NOW, rate_scale=10_000, read_only_key=True, size=Size.smallest()) as sandbox:
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
 
         output = sync(sandbox, *EXPORTS)
 
@@ -174,8 +172,7 @@ def test_given_a_key_that_may_not_export_when_all_exports_are_read_then_it_costs
 def jobs_are_faster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A project in which windows come by jobs of many files."""
     with Sandbox(start=START, now=NOW, rate_scale=600, job_file_bytes=3000) as sandbox:
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
         yield sandbox
 
 

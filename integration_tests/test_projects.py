@@ -19,7 +19,16 @@ from integration_tests.support.expected import (
 )
 from integration_tests.support.observed import LISTS
 from integration_tests.support.rules import for_each
-from integration_tests.support.sync import NOW, START, Output, catalog_here, configured, environment, read_here, sync
+from integration_tests.support.sync import (
+    NOW,
+    START,
+    Output,
+    catalog_here,
+    configured,
+    connect,
+    read_here,
+    sync,
+)
 
 TABLES = tuple(TRUTH_OF)
 SIZE = Size(events=40, users=24, lists=6, users_per_list=20, campaigns=6, templates=8, metadata_keys=3)
@@ -36,8 +45,7 @@ def serving(kind: str, patch: pytest.MonkeyPatch, **options: Any) -> Sandbox:
     """A project of that type, which the connector asks when it runs in this process."""
     sandbox = Sandbox(size=SIZE, start=START, now=NOW, rate_scale=10_000, project_type=kind, **options)
     sandbox.start()
-    for name, value in environment(sandbox).items():
-        patch.setenv(name, value)
+    connect(sandbox, patch)
     return sandbox
 
 

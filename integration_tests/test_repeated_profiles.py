@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration_tests.sandbox import PROJECT_TYPES, Sandbox
-from integration_tests.support.sync import NOW, START, Output, environment, sync
+from integration_tests.support.sync import NOW, START, Output, connect, sync
 from source_iterable.streams.repeats import KeySet, Repeats
 from source_iterable.streams.users import Users
 from source_iterable.windows import Window
@@ -21,8 +21,7 @@ CHANGE = "2024-03-10 12:30:00 +00:00"
 def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A project in which some profiles change, and some are new, while all windows but the last are read."""
     with Sandbox(start=START, now=NOW, rate_scale=10_000, project_type=request.param) as running:
-        for name, value in environment(running).items():
-            monkeypatch.setenv(name, value)
+        connect(running, monkeypatch)
         there = [row for row in running.truth("user") if row.get(key_of(running))]
         for row in sorted(there, key=lambda row: str(row["profileUpdatedAt"]))[:: len(there) // CHANGED][:CHANGED]:
             running.add_event("user", row | {"profileUpdatedAt": CHANGE})

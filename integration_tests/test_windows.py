@@ -13,7 +13,7 @@ from integration_tests.support.observed import EVER, EXPORT, failure_of, timesta
 from integration_tests.support.sync import (
     NOW,
     START,
-    environment,
+    connect,
     sync,
 )
 
@@ -30,8 +30,7 @@ def saved(table: str, state: dict[str, Any]) -> list[dict[str, Any]]:
 def hourly(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A project with an event every hour from 1 January to 10 March, and nothing else."""
     with Sandbox(start=START, now=NOW, rate_scale=10_000, size=Size(events=0), blank_lines=False) as running:
-        for name, value in environment(running).items():
-            monkeypatch.setenv(name, value)
+        connect(running, monkeypatch)
         for hour in range(69 * 24 + 12):
             at = running.start_date + timedelta(hours=hour)
             row = {"email": f"{hour:05d}@example.com", "createdAt": f"{at:%Y-%m-%d %H:%M:%S} +00:00"}
@@ -210,8 +209,7 @@ def test_given_a_clock_that_is_hours_wrong_when_synced_then_it_is_logged_and_the
     real = datetime.now(UTC).replace(microsecond=0)
     theirs = real + timedelta(hours=hours)
     with Sandbox(start=theirs - timedelta(days=20), now=theirs, rate_scale=10_000) as sandbox:
-        for name, value in environment(sandbox).items():
-            monkeypatch.setenv(name, value)
+        connect(sandbox, monkeypatch)
 
         output = sync(sandbox, "email_send")
 

@@ -113,7 +113,7 @@ class Reading:
     def read_all(self) -> Output:
         """Take its output to its end."""
         self.read_until(lambda: False)
-        self.process.wait(PATIENCE)
+        self._wait()
         return self.output
 
     def is_stuck(self) -> bool:
@@ -139,13 +139,16 @@ class Reading:
         """Send SIGTERM and wait for its end; gives the seconds that it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(PATIENCE)
+        self._wait()
         return time.monotonic() - began
 
     def kill(self) -> None:
         """Send SIGKILL."""
         self.process.kill()
-        self.process.wait(PATIENCE)
+        self._wait()
+
+    def _wait(self) -> None:
+        until(lambda: self.process.poll() is not None, "the process does not end")
 
     @property
     def leftovers(self) -> list[str]:

@@ -103,6 +103,12 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     return {"ITERABLE_API_URL": sandbox.url, "ITERABLE_RATE_SCALE": str(sandbox.options.rate_scale)}
 
 
+def connect(sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:
+    """Have the connector ask ``sandbox`` also when it runs in this process."""
+    for name, value in environment(sandbox).items():
+        patch.setenv(name, value)
+
+
 @contextmanager
 def running_with(**options: Any) -> Iterator[Sandbox]:
     """A sandbox that the connector asks also when it runs in this process."""
@@ -110,8 +116,7 @@ def running_with(**options: Any) -> Iterator[Sandbox]:
         Sandbox(start=START, now=NOW, **({"rate_scale": 10_000} | options)) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
-        for name, value in environment(running).items():
-            patch.setenv(name, value)
+        connect(running, patch)
         yield running
 
 

@@ -9,6 +9,9 @@ from aiohttp import web
 LONGEST_LINE = 1 << 20
 """Longer request lines than this are refused by the server library, not by the sandbox."""
 
+ACCEPTING = 4
+"""Turns of the loop in which a connection that was accepted becomes the server's."""
+
 
 class Listener:
     """An application on the loopback interface."""
@@ -35,6 +38,7 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         """End serving."""
+        await self._accept_no_more()
         await self._runner.cleanup()
 
     @property
@@ -53,9 +57,17 @@ class Listener:
         """Accept no connection, and lose those that there are."""
         if self._site is not None and self._runner.server is not None:
             site, self._site = self._site, None
-            if self._socket is not None:
-                asyncio.get_running_loop().remove_reader(self._socket)
-            await asyncio.sleep(0.01)  # asyncio loses connections that it is about to accept when it ends listening
+            await self._accept_no_more()
             await site.stop()
             for connection in self._runner.server.connections:
                 connection.force_close()
+
+    async def _accept_no_more(self) -> None:
+        """Leave new connections in the backlog, and let those that are being accepted become the server's.
+
+        Where listening ends in between, asyncio loses them, and nobody closes them.
+        """
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            for _ in range(ACCEPTING):
+                await asyncio.sleep(0)
