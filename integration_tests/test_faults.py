@@ -164,7 +164,8 @@ def test_given_a_server_that_is_gone_when_synced_then_every_stream_says_so_witho
         error = failure_of(output, table)
         assert error["failure_type"] == "transient_error"
         assert "no connection could be made" in error["message"]
-    assert 0 < hours.now() < 3 * 3600
+    # Virtual time adds up the waits of threads that wait beside each other: a bound for an end, not for its speed.
+    assert 0 < hours.now() < 12 * 3600
     assert not output.of("RECORD")
 
 

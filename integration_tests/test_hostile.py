@@ -186,7 +186,8 @@ def test_given_a_host_that_has_no_address_when_synced_then_every_stream_says_so_
         assert error["failure_type"] == "transient_error"
         assert "no connection could be made" in error["message"]
     assert not any("Requesting less" in line for line in output.logs)
-    assert 0 < hours.now() < 3 * 3600
+    # Virtual time adds up the waits of threads that wait beside each other: a bound for an end, not for its speed.
+    assert 0 < hours.now() < 12 * 3600
 
 
 def test_given_a_host_that_is_not_found_at_first_when_synced_then_exact(
